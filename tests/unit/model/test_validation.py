@@ -1,0 +1,82 @@
+"""Faults in the words of the API."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from tsvec.model.points import IngestRequest, PointInput
+from tsvec.model.queries import TemporalKnnBatchRequest, TemporalKnnRequest
+from tsvec.model.validation import (
+    DETAILS_MAX,
+    detail_at,
+    details_of,
+    field_path,
+    invalid_request,
+    refusal,
+)
+
+
+def fault(record, text: str) -> ValidationError:
+    with pytest.raises(ValidationError) as caught:
+        record.model_validate_json(text)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("loc", "path"),
+    [
+        ((), "body"),
+        (("k",), "k"),
+        (("points", 3, "vector", 17), "points[3].vector[17]"),
+        (("metadata", "a b", "c"), "metadata.a b.c"),
+        ((1, "a"), "[1].a"),
+    ],
+)
+def test_paths(loc, path):
+    assert field_path(loc) == path
+
+
+def test_rows_are_those_of_points_and_queries():
+    assert detail_at(("points", 3, "vector"), "").row == 3
+    assert detail_at(("queries", 0), "").row == 0
+    assert detail_at(("entity_ids", 3), "").row is None
+    assert detail_at(("points",), "").row is None
+
+
+def test_an_element_out_of_range_is_named():
+    error = fault(IngestRequest, '{"points": [{"entity_id": "a", "vector": [0, 1e39]}]}')
+    assert [(detail.field, detail.row) for detail in details_of(error)] == [
+        ("points[0].vector[1]", 0)
+    ]
+
+
+def test_messages_are_for_people():
+    error = fault(TemporalKnnRequest, '{"query_vector": [1], "tiem_decay": 1}')
+    assert "check its spelling" in details_of(error)[0].message
+    error = fault(TemporalKnnRequest, "{}")
+    assert details_of(error)[0].message == "give exactly one of query_vector and entity_id"
+
+
+def test_a_prefix_places_the_fault():
+    error = fault(PointInput, '{"vector": [1]}')
+    assert details_of(error, ("points", 5))[0].field == "points[5].entity_id"
+
+
+def test_many_faults_are_counted_but_not_listed():
+    queries = ",".join(["{}"] * 30)
+    error = invalid_request(fault(TemporalKnnBatchRequest, f'{{"queries": [{queries}]}}'))
+    assert len(error.details) == DETAILS_MAX
+    assert "the first of 30 faults" in error.message
+
+
+def test_very_many_faults_cost_nothing():
+    fields = ",".join(f'"f{number}": 0' for number in range(10_001))
+    error = invalid_request(fault(PointInput, f"{{{fields}}}"), ("points", 2))
+    assert len(error.details) == 1
+    assert "too many to list" in error.message
+    assert error.details[0].row == 2
+
+
+def test_one_fault_is_the_message():
+    assert refusal([detail_at(("k",), "is too large")]).message == "k: is too large"

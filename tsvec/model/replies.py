@@ -1,0 +1,184 @@
+"""Answers: what the operations return."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tsvec.model.limits import Limits
+from tsvec.model.vectors import Vector
+
+REPLY = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+
+def _absent(value: object) -> bool:
+    """A field that was not asked for is left out of the reply, not sent as null."""
+    return value is None
+
+
+class IngestError(BaseModel):
+    """Why one row was refused."""
+
+    model_config = REPLY
+
+    index: int = Field(description="The row, counted from 0.")
+    code: str = Field(description="An error code.")
+    message: str = Field(description="What was wrong and what is expected.")
+
+
+class IngestReply(BaseModel):
+    """What became of one ingest request; it is on disk when this is sent."""
+
+    model_config = REPLY
+
+    ingested: int = Field(description="Points stored.")
+    rejected: int = Field(description="Rows refused; only with on_error=skip_row.")
+    errors: list[IngestError] = Field(description="Why, one entry a refused row.")
+    seq: int = Field(description="Number of the last change of this commit.")
+    recorded_at: datetime = Field(description="When it was committed; never runs backwards.")
+    durable: bool = Field(description="True: written and fsynced.")
+
+
+class Point(BaseModel):
+    """A stored point."""
+
+    model_config = REPLY
+
+    entity_id: str = Field(description="The thing observed.")
+    entity_type: str = Field(description="Its type.")
+    timestamp: datetime = Field(description="Event time.")
+    key: str | None = Field(
+        default=None, exclude_if=_absent, description="Present if the point was given one."
+    )
+    recorded_at: datetime = Field(description="When it was committed.")
+    seq: int = Field(description="Its number among the changes of the collection.")
+    metadata: dict[str, Any] | None = Field(
+        default=None, exclude_if=_absent, description="With include=metadata."
+    )
+    vector: Vector | None = Field(
+        default=None, exclude_if=_absent, description="With include=vector; as it was given."
+    )
+
+
+class Hit(Point):
+    """A point found near a query."""
+
+    distance: float = Field(
+        description="cosine: 1 - cos; l2: Euclidean distance; dot: minus the inner product."
+    )
+    similarity: float = Field(
+        description="cosine: cos; l2: 1 / (1 + distance); dot: the inner product."
+    )
+
+
+class Eligible(BaseModel):
+    """How many points, or with `distinct` entities, the range and filters leave to choose from."""
+
+    model_config = REPLY
+
+    value: int = Field(description="The count.")
+    relation: Literal["eq", "gte"] = Field(description="`eq`: exactly; `gte`: at least.")
+
+
+class PlanStep(BaseModel):
+    """What was done with one part of the window set."""
+
+    model_config = REPLY
+
+    part: str = Field(description="A partition's name, or `hot-…`.")
+    method: Literal["pruned", "exact"] = Field(description="Left out by time, or scanned.")
+    rows: int = Field(description="Rows the part holds.")
+    rows_scanned: int = Field(description="Rows compared with the query.")
+
+
+class Explain(BaseModel):
+    """The plan that was run."""
+
+    model_config = REPLY
+
+    steps: list[PlanStep] = Field(description="One step a part of the window set.")
+    parts_pruned: int = Field(description="Parts outside the time range.")
+    rows_scanned: int = Field(description="Rows compared with the query.")
+    rows_rescored: int = Field(description="Candidates measured again in double precision.")
+    microseconds: int = Field(description="Time spent answering.")
+
+
+class TemporalKnnReply(BaseModel):
+    """The k nearest points, in total order: distance, newer first, entity_id, key."""
+
+    model_config = REPLY
+
+    hits: list[Hit] = Field(description="Nearest first.")
+    returned: int = Field(description="min(k, eligible), always.")
+    exact: bool = Field(description="Whether these are certainly the nearest.")
+    eligible: Eligible = Field(description="How many there were to choose from.")
+    as_of_seq: int = Field(description="The last change this answer includes.")
+    explain: Explain | None = Field(
+        default=None, exclude_if=_absent, description="With explain=true."
+    )
+
+
+class TemporalKnnBatchReply(BaseModel):
+    """One reply a query, in the order asked, all of the same window set."""
+
+    model_config = REPLY
+
+    results: list[TemporalKnnReply] = Field(description="One a query.")
+    as_of_seq: int = Field(description="The last change these answers include.")
+
+
+class HistoryReply(BaseModel):
+    """One page of an entity's points."""
+
+    model_config = REPLY
+
+    items: list[Point] = Field(description="Points of this page.")
+    next_cursor: str | None = Field(description="Give it as `cursor` for more; null at the end.")
+    as_of_seq: int = Field(description="The last change this page includes.")
+
+
+class EntityInfo(BaseModel):
+    """What is known of an entity."""
+
+    model_config = REPLY
+
+    entity_id: str = Field(description="Its id.")
+    entity_type: str = Field(description="Its type; `GENERIC` if never given.")
+    first_seen: datetime = Field(description="Oldest event time.")
+    last_seen: datetime = Field(description="Newest event time.")
+    points: int = Field(description="Points stored.")
+    latest: Point = Field(description="Its newest point by event time.")
+    as_of_seq: int = Field(description="The last change this includes.")
+
+
+class Health(BaseModel):
+    """Whether the process is alive and its storage sound."""
+
+    model_config = REPLY
+
+    status: Literal["ok", "degraded", "failed"] = Field(
+        description="`degraded`: reads only or part of the data refused; `failed`: writes stopped."
+    )
+    problems: list[str] = Field(description="What is wrong, one sentence each.")
+
+
+class Readiness(BaseModel):
+    """Whether requests can be served."""
+
+    model_config = REPLY
+
+    ready: bool = Field(description="True once recovery is done.")
+
+
+class Info(BaseModel):
+    """The server, its limits and what it can do."""
+
+    model_config = REPLY
+
+    version: str = Field(description="Version of tsvec.")
+    api_version: str = Field(description="Version of the API description.")
+    format_version: int = Field(description="Version of the files on disk.")
+    limits: Limits = Field(description="The limits in force.")
+    capabilities: list[str] = Field(description="Names of optional abilities, sorted.")

@@ -1,0 +1,67 @@
+"""What pydantic found wrong, in the words of the API: field, row and message."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from tsvec.model.errors import ErrorDetail, InvalidRequestError
+from tsvec.model.vectors import ElementError
+
+DETAILS_MAX = 20
+"""Faults listed in one error; its message says how many there were."""
+
+_FAULTS_READ_MAX = 10_000
+"""Faults of one record beyond which none is spelled out: that would cost more than the request."""
+
+_ROW_LISTS = ("points", "queries")
+
+Location = tuple[int | str, ...]
+
+
+def field_path(loc: Location) -> str:
+    """`points[3].vector[17]` of ("points", 3, "vector", 17); `body` of nothing."""
+    path = ""
+    for part in loc:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
+    return path or "body"
+
+
+def detail_at(loc: Location, message: str) -> ErrorDetail:
+    """A fault at a place; its row is the index into the points or queries of the request."""
+    row = loc[1] if len(loc) > 1 and loc[0] in _ROW_LISTS and isinstance(loc[1], int) else None
+    return ErrorDetail(field=field_path(loc), message=message, row=row)
+
+
+def _detail(fault: ErrorDetails, prefix: Location) -> ErrorDetail:
+    loc = (*prefix, *fault["loc"])
+    cause = fault.get("ctx", {}).get("error")
+    if isinstance(cause, ElementError):
+        loc = (*loc, cause.element)
+    if fault["type"] == "extra_forbidden":
+        return detail_at(loc, "there is no such field; check its spelling")
+    return detail_at(loc, fault["msg"].removeprefix("Value error, "))
+
+
+def details_of(error: ValidationError, prefix: Location = ()) -> list[ErrorDetail]:
+    """Every fault of a validation, below `prefix`, at least one."""
+    count = error.error_count()
+    if count > _FAULTS_READ_MAX:
+        return [detail_at(prefix, f"{count} faults are too many to list")]
+    faults = error.errors(include_url=False, include_input=False)
+    return [_detail(fault, prefix) for fault in faults]
+
+
+def refusal(details: Sequence[ErrorDetail]) -> InvalidRequestError:
+    """The error for these faults: the first in the message, the first few in the details."""
+    message = f"{details[0].field}: {details[0].message}"
+    if len(details) > 1:
+        message += f" (the first of {len(details)} faults)"
+    return InvalidRequestError(message, details[:DETAILS_MAX])
+
+
+def invalid_request(error: ValidationError, prefix: Location = ()) -> InvalidRequestError:
+    """The error a caller gets for a record that did not validate."""
+    return refusal(details_of(error, prefix))
