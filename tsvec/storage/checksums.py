@@ -1,0 +1,28 @@
+"""Checksums: crc32c for what is read often, sha256 for whole files."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import google_crc32c
+import pyarrow as pa
+
+_BLOCK_BYTES = 1 << 20
+
+
+def crc32c(data: Any, seed: int = 0) -> int:
+    """crc32c (Castagnoli) of any contiguous buffer, continuing from `seed`."""
+    if not isinstance(data, bytes | pa.Buffer):
+        data = pa.py_buffer(data)
+    return int(google_crc32c.extend(seed, data))
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal sha256 of a file's content."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()

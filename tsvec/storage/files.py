@@ -1,0 +1,86 @@
+"""The file system behind one seam, so that a test can make any of its calls fail."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tsvec.model.errors import DiskFullError, UnavailableError
+from tsvec.storage.failpoints import FailPoints
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+class SyncFailedError(Exception):
+    """fsync failed: what is on disk is unknown, so nothing may be acknowledged any more."""
+
+
+@contextmanager
+def translated(doing: str) -> Iterator[None]:
+    """Turn an OSError into disk_full or unavailable, saying what was being done."""
+    try:
+        yield
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        if error.errno in _NO_ROOM:
+            raise DiskFullError(f"{doing}: {reason}; free some space and retry") from error
+        raise UnavailableError(f"{doing}: {reason}") from error
+
+
+class Files:
+    """Durable file operations; `failpoints` lets a test interrupt any of them."""
+
+    def __init__(self, failpoints: FailPoints | None = None) -> None:
+        self.failpoints = failpoints or FailPoints()
+
+    def sync_directory(self, path: Path) -> None:
+        """Make the names in a directory durable."""
+        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def sync_file(self, path: Path) -> None:
+        """Make a file's content durable."""
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def make_directory(self, path: Path) -> None:
+        """Make a directory whose name survives a crash."""
+        path.mkdir()
+        self.sync_directory(path.parent)
+
+    def write_file(self, path: Path, data: bytes) -> None:
+        """Write a whole new file and make its content, not yet its name, durable."""
+        with path.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def rename(self, source: Path, target: Path, failpoint: str | None = None) -> None:
+        """Rename atomically and make the new name durable; `failpoint` names the step between.
+
+        An OSError means that nothing happened; SyncFailedError that nobody knows.
+        """
+        source.rename(target)
+        try:
+            if failpoint is not None:
+                self.failpoints.hit(failpoint)
+            self.sync_directory(target.parent)
+        except OSError as error:
+            raise SyncFailedError(f"{target.parent}: {error}") from error
+
+    def remove(self, path: Path) -> None:
+        """Remove a file or a tree; what is already gone is no error."""
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
