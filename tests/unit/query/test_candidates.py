@@ -1,0 +1,263 @@
+"""Exact nearest rows: the scan is widened until nothing it left out can matter."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.contract.parts import Sample
+from tsvec.kernels.distance import measure_distances
+from tsvec.query import candidates
+from tsvec.query.candidates import Search, Source, Target, find_nearest
+
+METRICS = ("cosine", "l2", "dot")
+
+
+def target_of(metric, vector):
+    return Target.of(metric, np.asarray(vector, np.float32))
+
+
+def search(windows, vector, k, *, one_per_entity=False, rows=None):
+    sources = [
+        Source(part, slice(0, part.rows) if rows is None else rows) for part in windows.parts()
+    ]
+    target = target_of(windows.config.metric, vector)
+    return Search(target, sources, k, one_per_entity)
+
+
+def seqs_of(found):
+    return [
+        int(found.parts[source].seqs(slice(row, row + 1))[0])
+        for source, row in zip(found.source.tolist(), found.row.tolist(), strict=True)
+    ]
+
+
+@pytest.fixture
+def scans(monkeypatch):
+    """The widths of the scans made."""
+    widths = []
+    scan = candidates.scan_nearest
+
+    def counted(metric, query, vectors, k):
+        widths.append(k)
+        return scan(metric, query, vectors, k)
+
+    monkeypatch.setattr(candidates, "scan_nearest", counted)
+    return widths
+
+
+def crowd(rows, metric="cosine", seed=0):
+    """Points nearer to each other than float32 can tell, the nearest not first, times all new."""
+    rng = np.random.default_rng(seed)
+    base = np.array([1.0, 2.0, 3.0, 4.0])
+    vectors = (base * (1 + 3e-7 * rng.standard_normal((rows, 4)))).astype(np.float32)
+    if metric == "dot":
+        vectors = (base * (1 + 1e-8 * rng.standard_normal((rows, 4)))).astype(np.float32)
+    names = [f"e{number % 9}" for number in range(rows)]
+    return [
+        Sample(name, row * 1_000_000, tuple(vector.tolist()))
+        for row, (name, vector) in enumerate(zip(names, vectors, strict=True))
+    ]
+
+
+def brute(samples, metric, vector, k):
+    vectors = np.array([sample.vector for sample in samples], np.float32)
+    distances = measure_distances(metric, np.asarray(vector, np.float32), vectors)
+    times = np.array([sample.timestamp for sample in samples])
+    return (np.lexsort((-times, distances))[:k] + 1).tolist()
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_crowd_within_the_error_of_the_scan_is_measured_whole(shelf, scans, metric):
+    """The first width is not enough: every row is within the bound of the k-th."""
+    holding = shelf(metric=metric)
+    samples = crowd(900, metric)
+    holding.commit(samples)
+    query = [-900, 0, 0, 0] if metric == "l2" else [1, 2, 3, 4]
+    [found] = find_nearest([search(holding.windows, query, 5)])
+    assert seqs_of(found) == brute(samples, metric, query, 5)
+    assert len(scans) >= 2
+    assert scans == [scans[0] * 4**turn for turn in range(len(scans))]
+    assert found.measured >= 900
+
+
+def test_far_apart_rows_need_one_narrow_scan(shelf, scans):
+    holding = shelf(metric="l2")
+    samples = [Sample("a", row, (float(row), 0.0, 0.0, 0.0)) for row in range(900)]
+    holding.commit(samples)
+    [found] = find_nearest([search(holding.windows, [400.2, 0, 0, 0], 5)])
+    assert seqs_of(found) == [401, 402, 400, 403, 399]
+    assert len(scans) == 1
+    assert found.measured == scans[0] < 30
+    assert not found.complete
+
+
+def test_widening_stops_as_soon_as_it_may(shelf, scans):
+    """Forty rows too close to tell, the rest far: one more round, not all rows."""
+    holding = shelf(metric="l2", block_rows=10_000)
+    near = crowd(40)
+    far = [Sample("f", row, (1e3 + row, 0.0, 0.0, 0.0)) for row in range(5_000)]
+    holding.commit(far[:2_500] + near + far[2_500:])
+    query = [-100, 0, 0, 0]
+    [found] = find_nearest([search(holding.windows, query, 3)])
+    assert seqs_of(found) == [seq + 2_500 for seq in brute(near, "l2", query, 3)]
+    assert 1 < len(scans) < 5
+    assert found.measured < 1_000
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_one_entity_in_front_does_not_hide_the_others(shelf, scans, metric):
+    """The nearest 1,500 rows are one entity's; the third entity is found all the same."""
+    holding = shelf(metric=metric, dim=2)
+    angles = np.linspace(0.001, 1.0, 1_500)
+    rows = [Sample("mass", n, (float(np.cos(a)), float(np.sin(a)))) for n, a in enumerate(angles)]
+    rows.insert(700, Sample("second", 1, (0.2, 0.9)))
+    rows.insert(100, Sample("third", 2, (-0.2, 0.9)))
+    holding.commit(rows)
+    [found] = find_nearest([search(holding.windows, [1, 0], 3, one_per_entity=True)])
+    assert [found.parts[0].entity_id(row) for row in found.row.tolist()] == [
+        "mass",
+        "second",
+        "third",
+    ]
+    assert seqs_of(found)[1:] == [702, 101]
+    assert found.complete
+    assert len(scans) >= 2
+
+
+def test_fewer_entities_than_asked_are_all_there_are(shelf):
+    holding = shelf(metric="l2")
+    holding.commit(crowd(500))
+    [found] = find_nearest([search(holding.windows, [0, 0, 0, 1], 50, one_per_entity=True)])
+    assert len(found.row) == 9
+    assert found.complete
+    [some] = find_nearest([search(holding.windows, [0, 0, 0, 1], 3, one_per_entity=True)])
+    assert not some.complete
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+def test_ties_are_ordered_newer_first_then_entity_then_key_then_newer_commit(shelf, sealed):
+    holding = shelf(metric="l2")
+    vector = (1.0, 0.0, 0.0, 0.0)
+    samples = [
+        Sample("b", 5, vector),
+        Sample("a", 5, vector, key="k2"),
+        Sample("a", 5, vector, key="k1"),
+        Sample("a", 5, vector),
+        Sample("z", 9, vector),
+        Sample("a", 5, vector, key="k1"),
+        Sample("a", 1, vector),
+        Sample("a", 5, (1.0, 0.0, 0.0, 0.5)),
+    ]
+    order = [5, 4, 6, 3, 2, 1, 7, 8]
+    for sample in samples:
+        holding.commit([sample])
+        if sealed and holding.seq in (2, 5):
+            holding.seal_all()
+    for k in range(1, 9):
+        [found] = find_nearest([search(holding.windows, [0, 0, 0, 0], k)])
+        assert seqs_of(found) == order[:k]
+    [each] = find_nearest([search(holding.windows, [0, 0, 0, 0], 9, one_per_entity=True)])
+    assert seqs_of(each) == [5, 4, 1]
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_ties_at_the_end_of_the_answer_are_found_behind_the_scan(shelf, scans, metric):
+    """All vectors equal: the newest win, although a scan would propose the first it meets."""
+    holding = shelf(metric=metric)
+    holding.commit([Sample(f"e{n % 7}", n, (1.0, 2.0, 3.0, 4.0)) for n in range(700)])
+    [found] = find_nearest([search(holding.windows, [4, 3, 2, 1], 6)])
+    assert seqs_of(found) == [700, 699, 698, 697, 696, 695]
+    assert len(scans) > 1
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_vectors_too_long_for_float32_are_measured_without_a_scan(shelf, scans, metric):
+    holding = shelf(metric=metric)
+    rng = np.random.default_rng(4)
+    vectors = (rng.standard_normal((300, 4)) * 1e30).astype(np.float32)
+    samples = [Sample("a", row, tuple(vector.tolist())) for row, vector in enumerate(vectors)]
+    holding.commit(samples)
+    for query in ([1e30, 0, 0, 1e30], [1e-30, 0, 0, 1]):
+        [found] = find_nearest([search(holding.windows, query, 7)])
+        assert seqs_of(found) == brute(samples, metric, query, 7)
+    assert scans == []
+
+
+def test_a_long_query_is_measured_without_a_scan(shelf, scans):
+    holding = shelf(metric="dot")
+    samples = crowd(300)
+    holding.commit(samples)
+    [found] = find_nearest([search(holding.windows, [1e20, 0, 0, 0], 4)])
+    assert seqs_of(found) == brute(samples, "dot", [1e20, 0, 0, 0], 4)
+    assert scans == []
+
+
+def test_one_long_vector_does_not_slow_the_other_parts(shelf, scans):
+    holding = shelf(metric="l2", block_rows=300)
+    holding.commit([Sample("a", row, (float(row), 0.0, 0.0, 0.0)) for row in range(300)])
+    holding.commit([Sample("b", row, (1e20, 0.0, 0.0, 0.0)) for row in range(300)])
+    [found] = find_nearest([search(holding.windows, [7, 0, 0, 0], 1)])
+    assert seqs_of(found) == [8]
+    assert len(scans) == 1
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_rows_by_number_are_searched_like_a_run(shelf, metric):
+    holding = shelf(metric=metric)
+    samples = crowd(400, metric)
+    holding.commit(samples)
+    odd = np.arange(1, 400, 2)
+    [found] = find_nearest([search(holding.windows, [1, 2, 3, 4], 9, rows=odd)])
+    assert seqs_of(found) == [2 * place for place in brute(samples[1::2], metric, [1, 2, 3, 4], 9)]
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_searches_together_find_what_each_finds_alone(shelf, monkeypatch, metric):
+    """Over hot and sealed parts, some searches certain at once and some after widening."""
+    holding = shelf(metric=metric, block_rows=250)
+    rng = np.random.default_rng(9)
+    spread = [
+        Sample(f"e{n % 13}", n, tuple(v.tolist()))
+        for n, v in enumerate(rng.standard_normal((600, 4)).astype(np.float32))
+    ]
+    holding.commit(crowd(500, metric))
+    holding.seal_all()
+    holding.commit(spread)
+    windows = holding.windows
+    searches = [search(windows, [1, 2, 3, 4], 5), search(windows, [1, 2, 3, 4], 20)]
+    for turn in range(8):
+        vector = rng.standard_normal(4)
+        searches.append(search(windows, vector, 1 + 7 * turn, one_per_entity=turn % 2 == 0))
+    searches.append(Search(target_of(metric, [1, 0, 0, 0]), [], 5))
+    alone = [find_nearest([one])[0] for one in searches]
+    for elements in (1, 2_000, 1 << 22):
+        monkeypatch.setattr(candidates, "_GROUP_ELEMENTS", elements)
+        together = find_nearest(searches)
+        assert [seqs_of(found) for found in together] == [seqs_of(found) for found in alone]
+        for one, other in zip(together, alone, strict=True):
+            assert one.distance.tobytes() == other.distance.tobytes()
+            assert (one.complete, one.measured) == (other.complete, other.measured)
+
+
+def test_wide_searches_are_measured_in_groups_of_bounded_size(shelf, monkeypatch):
+    holding = shelf(metric="l2")
+    holding.commit(crowd(500))
+    rows = []
+    measure = candidates.measure_distances
+
+    def counted(metric, query, vectors):
+        rows.append(len(vectors))
+        return measure(metric, query, vectors)
+
+    monkeypatch.setattr(candidates, "measure_distances", counted)
+    monkeypatch.setattr(candidates, "_GROUP_ELEMENTS", 4 * 600)
+    found = find_nearest([search(holding.windows, [1, 2, 3, 4], 400) for _ in range(20)])
+    assert [len(one.row) for one in found] == [400] * 20
+    assert max(rows) <= 600 + 500
+
+
+def test_no_sources_find_nothing():
+    [found] = find_nearest([Search(target_of("l2", [1.0]), [], 3)])
+    assert (len(found.row), found.complete, found.measured) == (0, True, 0)
+    assert find_nearest([]) == []

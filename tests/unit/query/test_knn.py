@@ -1,0 +1,196 @@
+"""Temporal kNN over a window set: subjects, selectors, what is eligible, the plan."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+
+from tests.contract.parts import Sample
+from tsvec.model.errors import (
+    EntityNotFoundError,
+    InsufficientHistoryError,
+    InvalidRequestError,
+)
+from tsvec.model.queries import TemporalKnnRequest
+from tsvec.model.times import TIME_MAX_US, TIME_MIN_US
+from tsvec.query.knn import answer_knn, encode_knn, prepare_knn, range_of
+
+TYPES = {"a": "ship", "b": "plane", "c": None}
+
+
+@pytest.fixture
+def windows(shelf):
+    """Thirty points on a line, ten of each entity, the first twenty sealed in two parts."""
+    holding = shelf(metric="l2", dim=2)
+    for begin in (0, 10, 20):
+        holding.commit(
+            [
+                Sample(
+                    name := "abc"[row % 3],
+                    row * 1_000_000,
+                    (float(row), 0.0),
+                    metadata=b'{"row":%d}' % row,
+                    entity_type=TYPES[name],
+                )
+                for row in range(begin, begin + 10)
+            ]
+        )
+        if begin < 20:
+            holding.seal_all()
+    return holding.windows
+
+
+def ask(windows, **fields):
+    request = TemporalKnnRequest(**fields)
+    [reply] = answer_knn([prepare_knn(windows, request)])
+    return reply
+
+
+def rows_of(reply):
+    return [round(hit.timestamp.timestamp()) for hit in reply.hits]
+
+
+@pytest.mark.parametrize(
+    ("fields", "rows", "eligible"),
+    [
+        ({"query_vector": [14.2, 0], "k": 3}, [14, 15, 13], 30),
+        ({"query_vector": [14.2, 0], "k": 3, "start_time": 20_000_000}, [20, 21, 22], 10),
+        ({"query_vector": [14.2, 0], "k": 3, "end_time": 13_000_000}, [12, 11, 10], 13),
+        (
+            {"query_vector": [0, 0], "k": 9, "start_time": 9_000_000, "end_time": 11_000_000},
+            [9, 10],
+            2,
+        ),
+        ({"query_vector": [0, 0], "start_time": 5_000_000, "end_time": 5_000_000}, [], 0),
+        ({"query_vector": [0, 0], "start_time": 5_000_000, "end_time": 5_000_001}, [5], 1),
+        ({"query_vector": [9.1, 0], "k": 2, "entity_ids": ["a"]}, [9, 12], 10),
+        ({"query_vector": [9.1, 0], "k": 3, "entity_ids": ["a", "b", "a", "x"]}, [9, 10, 7], 20),
+        ({"query_vector": [9.1, 0], "entity_ids": []}, [], 0),
+        ({"query_vector": [9.1, 0], "entity_ids": ["nobody"]}, [], 0),
+        ({"query_vector": [9.1, 0], "k": 2, "entity_types": ["GENERIC"]}, [8, 11], 10),
+        ({"query_vector": [9.1, 0], "k": 3, "entity_types": ["ship", "plane"]}, [9, 10, 7], 20),
+        ({"query_vector": [9.1, 0], "entity_types": []}, [], 0),
+        (
+            {"query_vector": [9.1, 0], "k": 2, "entity_types": ["ship"], "entity_ids": ["a", "b"]},
+            [9, 12],
+            10,
+        ),
+        ({"query_vector": [9.1, 0], "entity_types": ["ship"], "entity_ids": ["b"]}, [], 0),
+        ({"query_vector": [9.1, 0], "k": 5, "distinct": "entity"}, [9, 10, 8], 3),
+    ],
+)
+def test_ranges_and_selectors(windows, fields, rows, eligible):
+    reply = ask(windows, **fields)
+    assert rows_of(reply) == rows
+    assert (reply.returned, reply.exact, reply.as_of_seq) == (len(rows), True, 30)
+    assert (reply.eligible.value, reply.eligible.relation) == (eligible, "eq")
+
+
+def test_many_named_entities_are_selected_like_few(windows):
+    crowd = [f"x{number}" for number in range(900)]
+    few = ask(windows, query_vector=[9.1, 0], k=7, entity_ids=["a", "c"])
+    many = ask(windows, query_vector=[9.1, 0], k=7, entity_ids=[*crowd, "c", "a"])
+    assert rows_of(many) == rows_of(few)
+    assert many.eligible == few.eligible
+
+
+def test_an_entity_is_compared_by_its_newest_vector_and_left_out(windows):
+    newest = ask(windows, entity_id="a", k=3)
+    assert rows_of(newest) == [28, 26, 29]
+    earlier = ask(windows, entity_id="a", at=14_999_999, k=3)
+    assert rows_of(earlier) == [13, 11, 14]
+    exactly = ask(windows, entity_id="a", at=15_000_000, k=2)
+    assert rows_of(exactly) == [16, 14]
+    assert newest.eligible.value == 20
+
+
+def test_an_entitys_own_points_are_there_if_it_is_named(windows):
+    reply = ask(windows, entity_id="a", k=3, entity_ids=["a", "b"])
+    assert rows_of(reply) == [27, 28, 25]
+    typed = ask(windows, entity_id="a", k=3, entity_types=["ship"])
+    assert (rows_of(typed), typed.eligible.value) == ([], 0)
+
+
+def test_subjects_that_cannot_be(windows):
+    with pytest.raises(EntityNotFoundError, match="no entity 'ghost'"):
+        ask(windows, entity_id="ghost")
+    with pytest.raises(InsufficientHistoryError, match="'b' has no point at or before 1970"):
+        ask(windows, entity_id="b", at=999_999)
+    with pytest.raises(InvalidRequestError, match="has 3 elements, the collection has dim 2") as e:
+        ask(windows, query_vector=[1, 2, 3])
+    assert e.value.details[0].field == "query_vector"
+
+
+def test_a_zero_vector_has_no_direction(shelf):
+    holding = shelf(metric="cosine", dim=2)
+    with pytest.raises(InvalidRequestError, match="is zero"):
+        ask(holding.windows, query_vector=[0, 0])
+
+
+def test_an_empty_collection_has_no_neighbours(shelf):
+    reply = ask(shelf(metric="l2", dim=2).windows, query_vector=[0, 0], distinct="entity")
+    assert (reply.hits, reply.eligible.value, reply.eligible.relation) == ([], 0, "eq")
+
+
+def test_with_distinct_the_count_is_a_bound_unless_all_were_seen(windows):
+    reply = ask(windows, query_vector=[0, 0], k=2, distinct="entity")
+    assert reply.returned == 2
+    assert (reply.eligible.value, reply.eligible.relation) in {(2, "gte"), (3, "eq")}
+
+
+def test_the_plan_is_told_on_request(windows):
+    fields = {"query_vector": [0, 0], "k": 2, "start_time": 12_000_000, "entity_ids": ["a"]}
+    assert ask(windows, **fields).explain is None
+    explain = ask(windows, **fields, explain=True).explain
+    assert [(step.method, step.rows, step.rows_scanned) for step in explain.steps] == [
+        ("pruned", 10, 0),
+        ("exact", 10, 3),
+        ("exact", 10, 3),
+    ]
+    assert (explain.parts_pruned, explain.rows_scanned) == (1, 6)
+    assert explain.rows_rescored == 6
+    assert explain.microseconds >= 0
+    assert [step.part[:4] for step in explain.steps] == ["p-00", "p-00", "hot-"]
+
+
+def test_hits_carry_what_was_asked_for(windows):
+    for include in ([], ["metadata"], ["vector"], ["vector", "metadata"]):
+        [hit] = ask(windows, query_vector=[14, 0], k=1, include=include).hits
+        assert (hit.metadata == {"row": 14}) == ("metadata" in include)
+        assert (hit.vector is not None) == ("vector" in include)
+        assert set(orjson.loads(hit.model_dump_json())) >= {*include, "distance", "similarity"}
+
+
+def test_questions_of_one_call_are_answered_each_in_its_way(windows):
+    requests = [
+        TemporalKnnRequest(query_vector=[3, 0], k=2, include=["vector"]),
+        TemporalKnnRequest(entity_id="b", k=4, distinct="entity", explain=True),
+        TemporalKnnRequest(query_vector=[3, 0], k=2, include=["vector"], end_time=-1),
+        TemporalKnnRequest(query_vector=[7, 0], include=[]),
+    ]
+    prepared = [prepare_knn(windows, request) for request in requests]
+    together = answer_knn(prepared)
+    for request, reply, text in zip(requests, together, encode_knn(prepared), strict=True):
+        [alone] = answer_knn([prepare_knn(windows, request)])
+        assert plain(alone.model_dump_json()) == plain(reply.model_dump_json())
+        assert plain(type(alone).model_validate_json(text).model_dump_json()) == plain(
+            alone.model_dump_json()
+        )
+    assert answer_knn([]) == encode_knn([]) == []
+
+
+def plain(text):
+    """A reply less the time it took."""
+    reply = orjson.loads(text)
+    if "explain" in reply:
+        del reply["explain"]["microseconds"]
+    return reply
+
+
+def test_open_sides_reach_the_ends_of_the_calendar(shelf):
+    holding = shelf(metric="l2", dim=2)
+    holding.commit([Sample("a", time, (1.0, 0.0)) for time in (TIME_MIN_US, TIME_MAX_US)])
+    assert ask(holding.windows, query_vector=[0, 0]).returned == 2
+    assert ask(holding.windows, query_vector=[0, 0], end_time=TIME_MAX_US).returned == 1
+    assert ask(holding.windows, query_vector=[0, 0], start_time=TIME_MAX_US).returned == 1
+    assert range_of(TemporalKnnRequest(query_vector=[1])) == (TIME_MIN_US, TIME_MAX_US + 1)

@@ -1,0 +1,117 @@
+"""The points of one entity over time, and its newest."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+import numpy as np
+import orjson
+
+from tsvec.model.errors import EntityNotFoundError, ErrorDetail, InvalidRequestError
+from tsvec.model.queries import HistoryRequest
+from tsvec.model.replies import EntityInfo, HistoryReply
+from tsvec.model.times import TIME_MAX_US, TIME_MIN_US, time_to_datetime
+from tsvec.query.hits import make_points
+from tsvec.window.entities import EntityFacts
+from tsvec.window.part import Part
+from tsvec.window.window_set import WindowSet
+
+
+def find_latest(windows: WindowSet, entity_id: str, at: int) -> tuple[Part, int] | None:
+    """The part and row of an entity's newest point with event time <= at (µs)."""
+    best: tuple[int, int] | None = None
+    found = None
+    for part in sorted(windows.parts(), key=lambda part: part.time_max, reverse=True):
+        if best is not None and part.time_max < best[0]:
+            break
+        rows = part.rows_of(entity_id, TIME_MIN_US, at + 1)
+        if len(rows):
+            row = int(rows[-1])
+            place = (int(part.times(rows[-1:])[0]), int(part.seqs(rows[-1:])[0]))
+            if best is None or place > best:
+                best, found = place, (part, row)
+    return found
+
+
+def describe_entity(windows: WindowSet, entity_id: str, facts: EntityFacts | None) -> EntityInfo:
+    """An entity and its `facts` as of these windows; EntityNotFoundError if it was never seen."""
+    latest = None if facts is None else find_latest(windows, entity_id, TIME_MAX_US)
+    if facts is None or latest is None:
+        raise EntityNotFoundError(f"there is no entity {entity_id!r} in this collection")
+    part, row = latest
+    return EntityInfo(
+        entity_id=entity_id,
+        entity_type=facts.entity_type,
+        first_seen=time_to_datetime(facts.first_seen),
+        last_seen=time_to_datetime(facts.last_seen),
+        points=facts.points,
+        latest=make_points(windows, part, np.array([row]), ("metadata",))[0],
+        as_of_seq=windows.seq,
+    )
+
+
+def page_history(windows: WindowSet, request: HistoryRequest) -> HistoryReply:
+    """One page of an entity's points; EntityNotFoundError if it was never seen."""
+    if windows.registry.number_of(request.entity_id) is None:
+        raise EntityNotFoundError(f"there is no entity {request.entity_id!r} in this collection")
+    start = TIME_MIN_US if request.start_time is None else request.start_time
+    end = TIME_MAX_US + 1 if request.end_time is None else request.end_time
+    after = None if request.cursor is None else _decode_cursor(request)
+    if after is not None and request.order == "asc":
+        start = max(start, after[0])
+    elif after is not None:
+        end = min(end, after[0] + 1)
+    places: list[tuple[int, int, int, Part]] = []
+    for part in windows.overlapping(start, end):
+        places += _page_of_part(part, request, start, end, after)
+    places.sort(key=lambda place: place[:2], reverse=request.order == "desc")
+    page = places[: request.limit]
+    more = len(places) > len(page)
+    return HistoryReply(
+        items=[
+            make_points(windows, part, np.array([row]), request.include)[0]
+            for _, _, row, part in page
+        ],
+        next_cursor=_encode_cursor(request, page[-1][:2]) if more else None,
+        as_of_seq=windows.seq,
+    )
+
+
+def _page_of_part(
+    part: Part, request: HistoryRequest, start: int, end: int, after: tuple[int, int] | None
+) -> list[tuple[int, int, int, Part]]:
+    """The rows of one part that may be on the page: (event time, seq, row, part)."""
+    rows = part.rows_of(request.entity_id, start, end)
+    times, seqs = part.times(rows), part.seqs(rows)
+    if request.order == "desc":
+        rows, times, seqs = rows[::-1], times[::-1], seqs[::-1]
+    if after is not None:
+        beyond = seqs > after[1] if request.order == "asc" else seqs < after[1]
+        ahead = (times != after[0]) | beyond
+        rows, times, seqs = rows[ahead], times[ahead], seqs[ahead]
+    some = slice(0, request.limit + 1)
+    return [
+        (time, seq, row, part)
+        for time, seq, row in zip(
+            times[some].tolist(), seqs[some].tolist(), rows[some].tolist(), strict=True
+        )
+    ]
+
+
+def _encode_cursor(request: HistoryRequest, place: tuple[int, int]) -> str:
+    text = orjson.dumps([request.entity_id, request.order, *place])
+    return base64.urlsafe_b64encode(text).decode().rstrip("=")
+
+
+def _decode_cursor(request: HistoryRequest) -> tuple[int, int]:
+    text = str(request.cursor)
+    try:
+        decoded = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        entity_id, order, time, seq = orjson.loads(decoded)
+        if (entity_id, order) == (request.entity_id, request.order):
+            return (int(time), int(seq))
+    except (binascii.Error, orjson.JSONDecodeError, TypeError, ValueError):
+        pass
+    message = "not a next_cursor of this history in this order; begin again without it"
+    raise InvalidRequestError(f"cursor: {message}", [ErrorDetail(field="cursor", message=message)])
