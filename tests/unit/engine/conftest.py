@@ -1,0 +1,34 @@
+"""Databases that are closed when their test ends."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.engine.rig import ManualClock, open_database
+
+
+@pytest.fixture
+def clock():
+    return ManualClock()
+
+
+@pytest.fixture
+def opened(tmp_path):
+    """Opens the database of this test with fail points and settings; all are closed at the end."""
+    databases = []
+
+    def open_here(rules="", **options):
+        databases.append(open_database(tmp_path / "db", rules, **options))
+        return databases[-1]
+
+    yield open_here
+    for database in databases:
+        database.close()
+
+
+@pytest.fixture
+def database(opened):
+    """A database with an empty collection `c` of two dimensions, compared by l2."""
+    made = opened()
+    made.create_collection("c", dim=2, metric="l2")
+    return made

@@ -1,0 +1,184 @@
+"""The single writer: durable before visible, in groups, and honest when the disk fails."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from tests.unit.engine.rig import batch_of, open_database, settle, store_of, wait_until
+from tsvec.model.errors import (
+    ConflictError,
+    DiskFullError,
+    EntityNotFoundError,
+    InternalError,
+    UnavailableError,
+)
+
+
+def rows_of(collection):
+    return collection.get_collection_stats().points
+
+
+def test_a_point_is_seen_only_once_it_is_durable(opened):
+    database = opened("log.sync=sleep:150,log.after_sync=sleep:150")
+    collection = database.create_collection("c", dim=2, metric="l2")
+    future = collection.submit(batch_of(3, entity_id="a"))
+    wait_until(lambda: store_of(database).log.syncs == 1)
+    assert rows_of(collection) == 0
+    assert collection.temporal_knn([0, 0]).hits == []
+    assert collection.list_windows().items == []
+    with pytest.raises(EntityNotFoundError):
+        collection.entities.get_entity("a")
+    with pytest.raises(EntityNotFoundError):
+        collection.entities.get_history("a")
+    assert not future.done()
+    assert future.result().durable
+    assert rows_of(collection) == collection.temporal_knn([0, 0]).returned == 3
+
+
+def test_single_rows_of_many_threads_share_syncs(opened):
+    database = opened("log.sync=sleep:20")
+    collection = database.create_collection("c", dim=2, metric="l2")
+    with ThreadPoolExecutor(64) as pool:
+        replies = list(pool.map(lambda n: collection.ingest(batch_of(1, first=n)), range(256)))
+    assert sorted(reply.seq for reply in replies) == list(range(1, 257))
+    assert store_of(database).log.syncs <= 256 / 8
+
+
+def test_rows_waiting_are_bounded(opened):
+    database = opened("log.sync=sleep:300", queue_rows_max=10)
+    collection = database.create_collection("c", dim=2, metric="l2")
+    first = collection.submit(batch_of(50))
+    wait_until(lambda: store_of(database).log.syncs == 1)
+    queued = collection.submit(batch_of(50))
+    with pytest.raises(UnavailableError, match="50 rows are waiting") as caught:
+        collection.submit(batch_of(1))
+    assert caught.value.retryable
+    assert (first.result().seq, queued.result().seq) == (50, 100)
+    assert collection.ingest(batch_of(1)).seq == 101
+
+
+def test_what_is_cancelled_in_time_is_not_written_and_harms_nobody(opened):
+    database = opened("log.sync=sleep:100")
+    collection = database.create_collection("c", dim=2, metric="l2")
+    running = collection.submit(batch_of(1))
+    wait_until(lambda: store_of(database).log.syncs == 1)
+    typed = collection.submit(batch_of(1, entity_id="a", entity_type="ship"))
+    conflicting = collection.submit(batch_of(1, entity_id="a", entity_type="plane"))
+    after = collection.submit(batch_of(1))
+    assert conflicting.cancel()
+    assert typed.cancel()
+    assert not running.cancel()
+    assert (running.result().seq, after.result().seq) == (1, 2)
+    assert database.get_health().status == "ok"
+    with pytest.raises(EntityNotFoundError):
+        collection.entities.get_entity("a")
+
+
+def test_a_failed_sync_stops_all_writing_but_no_reading(opened, tmp_path):
+    database = opened("log.sync=eio@3+")
+    collection = database.create_collection("c", dim=2, metric="l2")
+    assert collection.ingest(batch_of(2)).seq == 2
+    wait_until(lambda: store_of(database).log.is_marked)
+    for _ in range(2):
+        with pytest.raises(UnavailableError, match="fsync failed"):
+            collection.ingest(batch_of(2, first=2))
+    with pytest.raises(UnavailableError, match="fsync failed"):
+        database.update_collection("c", window_size="2h")
+    assert database.get_health().status == "failed"
+    assert collection.temporal_knn([0, 0]).returned == 2
+    database.close()
+    with open_database(tmp_path / "db") as recovered:
+        assert rows_of(recovered.collection("c")) in {2, 4}
+        assert recovered.collection("c").ingest(batch_of(1)).durable
+
+
+def test_a_full_disk_refuses_the_request_and_takes_the_next(opened):
+    database = opened("log.before_write=enospc@2")
+    collection = database.create_collection("c", dim=2, metric="l2")
+    collection.ingest(batch_of(1))
+    with pytest.raises(DiskFullError, match="free some space and retry"):
+        collection.ingest(batch_of(1))
+    assert database.get_health().status == "degraded"
+    assert rows_of(collection) == 1
+    assert collection.ingest(batch_of(1)).seq == 2
+    assert database.get_health().status == "ok"
+
+
+def test_a_request_that_cannot_be_encoded_is_not_the_end(database):
+    collection = database.collection("c")
+    with pytest.raises(InternalError, match="could not be encoded"):
+        collection.ingest(replace(batch_of(1), metadata=[]))
+    assert collection.ingest(batch_of(1)).seq == 1
+
+
+def test_one_thread_writes_for_all_collections(database):
+    collections = [database.create_collection(f"c{n}", dim=2, metric="l2") for n in range(8)]
+    futures = [c.submit(batch_of(10)) for _ in range(5) for c in collections]
+    assert sorted(future.result().seq for future in futures) == sorted([10, 20, 30, 40, 50] * 8)
+    writers = [t for t in threading.enumerate() if t.name == "tsvec-writer"]
+    assert len(writers) == 1
+    assert all(rows_of(collection) == 50 for collection in collections)
+
+
+def test_conflicts_of_one_collection_leave_the_others_of_the_group_alone(opened):
+    database = opened("log.sync=sleep:50")
+    one, other = (database.create_collection(n, dim=2, metric="l2") for n in ("one", "other"))
+    first = one.submit(batch_of(1, entity_id="a", entity_type="ship"))
+    futures = [
+        one.submit(batch_of(1, entity_id="a", entity_type="plane")),
+        other.submit(batch_of(1)),
+    ]
+    assert first.result().seq == 1
+    assert isinstance(futures[0].exception(), ConflictError)
+    assert futures[1].result().seq == 1
+
+
+def test_closing_writes_what_is_queued_even_if_it_must_wait_for_room(opened, tmp_path):
+    database = opened("seal.start=sleep:20", seal_rows=256, hot_rows_max=256)
+    collection = database.create_collection("c", dim=2, metric="l2")
+    futures = [collection.submit(batch_of(20_000, first=n * 20_000)) for n in range(3)]
+    database.close()
+    assert [future.result(0).seq for future in futures] == [20_000, 40_000, 60_000]
+    with pytest.raises(UnavailableError, match="closed"):
+        collection.submit(batch_of(1))
+    with open_database(tmp_path / "db") as reopened:
+        assert rows_of(reopened.collection("c")) == 60_000
+
+
+def test_closing_while_many_write_loses_nothing_acknowledged(opened, tmp_path):
+    database = opened(seal_rows=64)
+    collection = database.create_collection("c", dim=2, metric="l2")
+    acknowledged = []
+
+    def write(thread):
+        for turn in range(10_000):
+            try:
+                reply = collection.ingest(batch_of(3, first=turn, entity_id=f"t{thread}"))
+            except UnavailableError:
+                return
+            acknowledged.append(reply.seq)
+
+    threads = [threading.Thread(target=write, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: len(acknowledged) > 40)
+    database.close()
+    for thread in threads:
+        thread.join(20)
+        assert not thread.is_alive()
+    assert sorted(acknowledged) == list(range(3, 3 * len(acknowledged) + 1, 3))
+    with open_database(tmp_path / "db") as reopened:
+        assert rows_of(reopened.collection("c")) == 3 * len(acknowledged)
+
+
+def test_an_idle_writer_marks_what_is_durable_and_then_sleeps(database):
+    collection, log = database.collection("c"), store_of(database).log
+    collection.ingest(batch_of(1))
+    wait_until(lambda: log.is_marked)
+    syncs = log.syncs
+    settle(database)
+    assert log.syncs == syncs == 2

@@ -1,0 +1,154 @@
+"""Points on their way in: one decoder per content type, each giving the same columnar batch.
+
+A row that cannot be stored refuses the request with an `InvalidRequestError` naming field and row
+(`reject_all`), or is left out and listed in `PointBatch.refused` (`skip_row`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+import numpy as np
+from pydantic import ValidationError
+from pydantic_core import from_json, to_json
+
+from tsvec.engine.arrow_intake import batch_from_arrow
+from tsvec.engine.refused_rows import RefusedRows, check_row_count, empty_batch
+from tsvec.model.errors import InvalidRequestError
+from tsvec.model.points import IngestRequest, OnError, PointBatch, PointInput
+from tsvec.model.strict_json import decode_json, refuse_byte_order_mark, refuse_repeated_keys
+from tsvec.model.validation import invalid_request
+
+JSON = "application/json"
+NDJSON = "application/x-ndjson"
+ARROW = "application/vnd.apache.arrow.stream"
+MEDIA_TYPES = (JSON, NDJSON, ARROW)
+
+PointLike: TypeAlias = PointInput | Mapping[str, Any]
+
+
+def decode_points(
+    body: bytes, media_type: str, on_error: OnError | None = None, *, dim: int | None = None
+) -> tuple[PointBatch, OnError]:
+    """The batch in an ingest body, and what a bad row does.
+
+    `media_type` is one of `MEDIA_TYPES`. `on_error` holds where the body doesn't say; by default
+    it is `reject_all`. `dim` is the collection's, if known; else the first good row sets it.
+    Raises InvalidRequestError or TooLargeError.
+    """
+    if media_type == JSON:
+        return _from_json(body, on_error, dim)
+    on_error = on_error or "reject_all"
+    if media_type == NDJSON:
+        return _from_ndjson(body, on_error, dim), on_error
+    if media_type == ARROW:
+        return batch_from_arrow(body, on_error, dim), on_error
+    raise InvalidRequestError(f"points are sent as one of {', '.join(MEDIA_TYPES)}")
+
+
+def points_to_batch(
+    points: Sequence[PointLike], on_error: OnError = "reject_all", *, dim: int | None = None
+) -> PointBatch:
+    """The batch of records or mappings given by a caller in this process.
+
+    `dim` is the collection's, if known; else the first good row sets it. Raises
+    InvalidRequestError naming field and row, or TooLargeError.
+    """
+    check_row_count(len(points))
+    refused = RefusedRows(on_error)
+    return _assemble(*refused.keep(points, _validate_point), refused, dim)
+
+
+def _validate_point(_row: int, point: PointLike) -> PointInput:
+    return PointInput.model_validate(point)
+
+
+def _from_json(
+    body: bytes, on_error: OnError | None, dim: int | None
+) -> tuple[PointBatch, OnError]:
+    try:
+        request = decode_json(IngestRequest, body)
+    except ValidationError as error:
+        return _from_json_by_row(body, on_error, dim, error)
+    on_error = _on_error_of(request, on_error)
+    points = request.points
+    return _assemble(list(range(len(points))), points, RefusedRows(on_error), dim), on_error
+
+
+def _from_json_by_row(
+    body: bytes, on_error: OnError | None, dim: int | None, error: ValidationError
+) -> tuple[PointBatch, OnError]:
+    """Decode again, row by row, a request of which something is wrong."""
+    document = _json_object(body)
+    points = document.get("points")
+    if not isinstance(points, list):
+        raise invalid_request(error)
+    check_row_count(len(points))
+    refuse_repeated_keys(body)
+    on_error = _on_error_of(_without_rows(document), on_error)
+    refused = RefusedRows(on_error)
+
+    def validate(_row: int, point: object) -> PointInput:
+        return PointInput.model_validate_json(to_json(point, inf_nan_mode="constants"))
+
+    return _assemble(*refused.keep(points, validate), refused, dim), on_error
+
+
+def _on_error_of(request: IngestRequest, default: OnError | None) -> OnError:
+    """What a bad row does: as the body says, else as the query parameter says."""
+    return request.on_error if "on_error" in request.model_fields_set or not default else default
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    """The object in a JSON text; empty if there is none."""
+    try:
+        document = from_json(body)
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _without_rows(document: dict[str, Any]) -> IngestRequest:
+    """The request as it would be with one good row, or what else is wrong with it."""
+    stand_in = {"entity_id": "-", "vector": [0.0]}
+    try:
+        return IngestRequest.model_validate({**document, "points": [stand_in]})
+    except ValidationError as error:
+        raise invalid_request(error) from None
+
+
+def _from_ndjson(body: bytes, on_error: OnError, dim: int | None) -> PointBatch:
+    refuse_byte_order_mark(body)
+    lines = [line for line in body.split(b"\n") if line.strip()]
+    check_row_count(len(lines))
+    refused = RefusedRows(on_error)
+
+    def validate(row: int, line: bytes) -> PointInput:
+        return decode_json(PointInput, line, ("points", row))
+
+    return _assemble(*refused.keep(lines, validate), refused, dim)
+
+
+def _assemble(
+    origin: list[int], points: Sequence[PointInput], refused: RefusedRows, dim: int | None
+) -> PointBatch:
+    """The batch of these points, each as long as the collection's vectors or the first one."""
+    if dim is None and points:
+        dim = len(points[0].vector)
+    if any(len(point.vector) != dim for point in points):
+        for row, point in zip(origin, points, strict=True):
+            if len(point.vector) != dim:
+                refused.add(row, "vector", f"{dim} elements are expected, not {len(point.vector)}")
+        fits = [i for i, point in enumerate(points) if len(point.vector) == dim]
+        origin, points = [origin[i] for i in fits], [points[i] for i in fits]
+    errors = refused.settle()
+    if not points:
+        return empty_batch(dim, errors)
+    batch = PointBatch.of_points(points)
+    return (
+        batch
+        if not errors
+        else replace(batch, origin=np.array(origin, dtype=np.int64), refused=errors)
+    )

@@ -1,0 +1,93 @@
+"""The rows of a batch that cannot be stored, and what that means for the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import TypeVar
+
+import numpy as np
+from pydantic import ValidationError
+
+from tsvec.model.errors import ErrorDetail, InvalidRequestError, TooLargeError
+from tsvec.model.limits import LIMITS
+from tsvec.model.points import OnError, PointBatch, RowError
+from tsvec.model.validation import detail_at, details_of, refusal
+
+Raw = TypeVar("Raw")
+Good = TypeVar("Good")
+
+
+def check_row_count(rows: int) -> None:
+    """TooLargeError if there are more rows than a batch may have, InvalidRequestError if none."""
+    if rows > LIMITS.batch_rows_max:
+        raise TooLargeError(
+            f"{rows} points exceed the limit of {LIMITS.batch_rows_max} in one request "
+            "(batch_rows_max); send them in several"
+        )
+    if rows == 0:
+        raise InvalidRequestError(
+            "there are no points in the request", [detail_at(("points",), "at least one is needed")]
+        )
+
+
+def empty_batch(dim: int | None, refused: tuple[RowError, ...]) -> PointBatch:
+    """A batch of which no row is left."""
+    columns = PointBatch.of_columns(
+        entity_id=[],
+        vector=np.empty((0, dim or 1), dtype=np.float32),
+        timestamp=np.empty(0, dtype=np.int64),
+    )
+    return replace(columns, refused=refused)
+
+
+class RefusedRows:
+    """Collects the first fault of each bad row while a batch is decoded."""
+
+    def __init__(self, on_error: OnError) -> None:
+        self._on_error = on_error
+        self._faults: dict[int, ErrorDetail] = {}
+
+    def add(self, row: int, field: str, message: str) -> None:
+        """Refuse a row because of one of its fields, `vector[3]` for example."""
+        self.add_detail(row, detail_at(("points", row, field), message))
+
+    def add_detail(self, row: int, detail: ErrorDetail) -> None:
+        """Refuse a row; its first fault is the one that is told."""
+        self._faults.setdefault(row, detail)
+
+    def keep(
+        self, rows: Iterable[Raw], validate: Callable[[int, Raw], Good]
+    ) -> tuple[list[int], list[Good]]:
+        """The numbers and values of the rows that validate; the others are refused."""
+        origin: list[int] = []
+        kept: list[Good] = []
+        for row, raw in enumerate(rows):
+            try:
+                good = validate(row, raw)
+            except ValidationError as error:
+                self.add_detail(row, details_of(error, ("points", row))[0])
+            except InvalidRequestError as error:
+                self.add_detail(row, error.details[0])
+            else:
+                origin.append(row)
+                kept.append(good)
+        return origin, kept
+
+    def settle(self) -> tuple[RowError, ...]:
+        """The refused rows in order; an InvalidRequestError if one refuses the whole request."""
+        faults = sorted(self._faults.items())
+        if faults and self._on_error == "reject_all":
+            raise refusal([detail for _, detail in faults])
+        return tuple(
+            RowError(row, InvalidRequestError.code, detail.message, detail.field)
+            for row, detail in faults
+        )
+
+    def without(self, batch: PointBatch) -> PointBatch:
+        """The batch without its refused rows, which it lists; see `settle` for when that raises."""
+        errors = self.settle()
+        if not errors:
+            return batch
+        good = [i for i, row in enumerate(batch.origin.tolist()) if row not in self._faults]
+        return replace(batch.take(np.array(good, dtype=np.int64)), refused=errors)
