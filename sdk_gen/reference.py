@@ -1,0 +1,189 @@
+"""The reference pages in Markdown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+
+from sdk_gen.spec import Api, Content, ErrorCode, Field, Operation, Record
+from tsvec.model.limits import Limits
+from tsvec.model.settings import Settings
+
+_NOTE = "<!-- Written by `make gen`; edit its source instead. -->"
+_SHOWN_PLACES = ("path", "query")
+_WIDTH = 88
+
+_ABOUT_ERRORS = """\
+Every error of the API has one body, RFC 9457 problem details with the media type
+`application/problem+json`. Program against `code`; `message` is for people, and `details` names the
+fields and rows at fault, at most 20 of them. A request that is *retryable* may succeed later just
+as it is; a reply with `Retry-After` says when.
+
+In Python each code is an exception class of `tsvec.model.errors`, raised alike by the embedded
+database and by commands that talk to a server."""
+
+_ABOUT_LIMITS = """\
+Every dimension of a request has a limit. One more than a limit is refused with a 4xx, never half
+done. `GET /v1/info` returns the limits in force."""
+
+_ABOUT_SETTINGS = """\
+How one database directory is run: fields of `tsvec.model.settings.Settings`, given to
+`tsvec.connect(path, settings=...)`. Nothing here changes an answer."""
+
+
+def api_page(api: Api) -> str:
+    """Every operation and record."""
+    parts = [_NOTE, f"# The HTTP API, version {api.version}", api.description, _contents_table(api)]
+    for tag, description in api.tags:
+        parts += [f"## {tag.capitalize()}", description]
+        for operation in api.operations:
+            if operation.tag == tag:
+                parts += _operation(operation, api.server)
+    parts += ["## Records", "A field without a default is required unless it says otherwise."]
+    for record in api.records:
+        parts += _record(record)
+    return _page(parts)
+
+
+def errors_page(errors: Sequence[ErrorCode]) -> str:
+    """The table of error codes."""
+    rows = [
+        (f"`{error.code}`", str(error.status), _yes(error.retryable), error.meaning)
+        for error in errors
+    ]
+    table = _table(("code", "status", "retryable", "meaning"), rows)
+    return _page([_NOTE, "# Errors", _ABOUT_ERRORS, table])
+
+
+def limits_page() -> str:
+    """The limits and their defaults."""
+    return _page([_NOTE, "# Limits", _ABOUT_LIMITS, _values_table(Limits, "limit")])
+
+
+def settings_page() -> str:
+    """The settings and their defaults."""
+    return _page([_NOTE, "# Settings", _ABOUT_SETTINGS, _values_table(Settings, "setting")])
+
+
+def _contents_table(api: Api) -> str:
+    rows = [
+        (f"[{op.id}](#{op.id})", f"`{op.method} {op.path}`", op.summary) for op in api.operations
+    ]
+    return _table(("operation", "route", "what it is for"), rows)
+
+
+def _operation(operation: Operation, server: str) -> list[str]:
+    parts = [
+        f"### {operation.id}",
+        f"`{operation.method} {operation.path}`",
+        f"**{operation.summary}** {operation.description}",
+    ]
+    shown = [field for field in operation.parameters if field.place in _SHOWN_PLACES]
+    if shown:
+        rows = [
+            (f"`{field.name}`", field.place, field.type, _default(field), _line(field.description))
+            for field in shown
+        ]
+        parts.append(_table(("parameter", "in", "type", "default", "meaning"), rows))
+    if operation.bodies:
+        kinds = [f"`{body.media_type}`{_kind(body)}" for body in operation.bodies]
+        parts.append("Body: " + "; ".join(kinds) + ".")
+    parts.append(_fenced("sh", _curl(operation, server)))
+    replies = [
+        (reply.status, ", ".join(body.type for body in reply.contents) or "none", reply.description)
+        for reply in operation.replies
+    ]
+    parts.append(_table(("status", "body", "meaning"), replies))
+    for reply in operation.replies[:1]:
+        parts += [_example(content) for content in reply.contents]
+    return parts
+
+
+def _kind(body: Content) -> str:
+    return "" if body.type == "any" else f" ({body.type})"
+
+
+def _example(content: Content) -> str:
+    if isinstance(content.example, str):
+        return _fenced("", content.example.rstrip())
+    return _fenced("json", _pretty(content.example))
+
+
+def _curl(operation: Operation, server: str) -> str:
+    path = operation.path
+    for name, value in operation.parameter_examples.items():
+        path = path.replace(f"{{{name}}}", str(value))
+    method = "" if operation.method in {"GET", "POST"} else f" -X {operation.method}"
+    lines = [f"curl{method} {server}{path}"]
+    for body in operation.bodies[:1]:
+        lines = [f"curl{method} {server}{path} --json '{_pretty(body.example)}'"]
+    return "\n".join(lines)
+
+
+def _record(record: Record) -> list[str]:
+    rows = [
+        (f"`{field.name}`", field.type, _default(field), _line(field.description))
+        for field in record.fields
+    ]
+    return [
+        f"### {record.name}",
+        record.description,
+        _table(("field", "type", "default", "meaning"), rows),
+    ]
+
+
+def _values_table(record: type[BaseModel], what: str) -> str:
+    rows = [
+        (f"`{name}`", _number(field.default), field.description or "")
+        for name, field in record.model_fields.items()
+    ]
+    return _table((what, "default", "meaning"), rows)
+
+
+def _default(field: Field) -> str:
+    if field.required:
+        return ""
+    return "none" if field.default is None else f"`{json.dumps(field.default)}`"
+
+
+def _number(value: Any) -> str:
+    return f"{value:,}"
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _pretty(value: Any, indent: int = 0) -> str:
+    """JSON with what fits on a line on one line."""
+    flat = json.dumps(value, ensure_ascii=False)
+    if len(flat) + indent <= _WIDTH or not isinstance(value, dict | list) or not value:
+        return flat
+    pad = " " * (indent + 2)
+    if isinstance(value, dict):
+        inner = [
+            f"{pad}{json.dumps(key)}: {_pretty(item, indent + 2)}" for key, item in value.items()
+        ]
+        return "{\n" + ",\n".join(inner) + "\n" + " " * indent + "}"
+    inner = [pad + _pretty(item, indent + 2) for item in value]
+    return "[\n" + ",\n".join(inner) + "\n" + " " * indent + "]"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(_line(cell) for cell in line) + " |" for line in lines)
+
+
+def _fenced(language: str, text: str) -> str:
+    return f"```{language}\n{text}\n```"
+
+
+def _page(parts: Iterable[str]) -> str:
+    return "\n\n".join(parts) + "\n"

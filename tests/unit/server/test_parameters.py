@@ -1,0 +1,98 @@
+"""Paths and query strings become records."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+from starlette.requests import Request
+
+from tsvec.model.errors import InvalidRequestError
+from tsvec.model.queries import HistoryRequest
+from tsvec.model.times import time_from_rfc3339
+from tsvec.server.parameters import (
+    PageParameters,
+    WindowParameters,
+    collection_name,
+    path_text,
+    read_query,
+    refuse_query,
+)
+
+
+def request(query: str = "", **path: str) -> Request:
+    scope = {"type": "http", "query_string": query.encode(), "path_params": path}
+    return Request(scope | {"headers": []})
+
+
+def test_numbers_times_and_lists():
+    query = "limit=7&start_time=2020-01-01T00:00:00+01:00&include=vector&include=metadata"
+    found = read_query(request(query), HistoryRequest, entity_id="a/b")
+    assert (found.entity_id, found.limit, found.include) == ("a/b", 7, ["vector", "metadata"])
+    assert found.start_time == time_from_rfc3339("2019-12-31T23:00:00Z")
+
+
+def test_nothing_given_is_the_default():
+    assert read_query(request(), PageParameters) == PageParameters()
+    assert read_query(request("include="), HistoryRequest, entity_id="a").include == []
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("x=1", "x"),
+        ("limit=1&limit=1", "limit"),
+        ("cursor=a&cursor=b", "cursor"),
+        ("limit", "limit"),
+    ],
+)
+def test_unknown_and_repeated(query, field):
+    with pytest.raises((InvalidRequestError, ValidationError), match=field):
+        read_query(request(query), PageParameters)
+
+
+@pytest.mark.parametrize("number", ["1.0", "1_0", " 1", "+1", "0x1", "٣", "1e3", "-", "", "9" * 99])
+def test_what_is_no_number(number):
+    with pytest.raises(ValidationError):
+        read_query(request(f"limit={number}"), PageParameters)
+
+
+def test_text_stays_text():
+    assert read_query(request("cursor=12"), PageParameters).cursor == "12"
+
+
+def test_a_value_of_the_path_cannot_be_given_again():
+    with pytest.raises(InvalidRequestError, match="entity_id"):
+        read_query(request("entity_id=b"), HistoryRequest, entity_id="a")
+
+
+def test_windows_have_a_range_in_order():
+    with pytest.raises(ValidationError, match="must not be after"):
+        read_query(
+            request("start_time=2020-01-02T00:00:00Z&end_time=2020-01-01T00:00:00Z"),
+            WindowParameters,
+        )
+
+
+@pytest.mark.parametrize("query", ["a=%ff", "&".join(["a=1"] * 101)])
+def test_a_query_string_that_cannot_be_read(query):
+    with pytest.raises(InvalidRequestError):
+        read_query(request(query), PageParameters)
+
+
+def test_an_operation_without_parameters():
+    refuse_query(request())
+    with pytest.raises(InvalidRequestError, match="pretty"):
+        refuse_query(request("pretty=1"))
+
+
+def test_path_texts_are_decoded_strictly():
+    assert path_text(request(entity_id="a%2Fb%20%C3%BC+"), "entity_id") == "a/b ü+"
+    for wrong in ("%ff", "%ed%a0%80"):
+        with pytest.raises(InvalidRequestError, match="UTF-8"):
+            path_text(request(entity_id=wrong), "entity_id")
+
+
+def test_collection_names_are_checked():
+    assert collection_name(request(collection="sto%72ms")) == "storms"
+    with pytest.raises(InvalidRequestError, match="collection"):
+        collection_name(request(collection="%2e%2e"))

@@ -1,0 +1,122 @@
+"""Parameters of paths and queries become records, under the same rules as bodies."""
+
+from __future__ import annotations
+
+from types import NoneType
+from typing import Annotated, Any, TypeVar, get_args, get_origin
+from urllib.parse import parse_qsl, unquote
+
+from pydantic import BaseModel, Field
+from starlette.requests import Request
+
+from tsvec.model.collections import check_collection_name
+from tsvec.model.errors import InvalidRequestError
+from tsvec.model.limits import LIMITS
+from tsvec.model.points import EntityId, OnError
+from tsvec.model.queries import TimeRange
+from tsvec.model.validation import detail_at, refusal
+from tsvec.model.vectors import RECORD
+
+Record = TypeVar("Record", bound=BaseModel)
+
+_FIELDS_MAX = 100
+_NUMBER_DIGITS_MAX = 18
+
+
+class NoParameters(BaseModel):
+    """Of an operation that takes none."""
+
+    model_config = RECORD
+
+
+class PageParameters(BaseModel):
+    """Which page of a list."""
+
+    model_config = RECORD
+
+    limit: Annotated[int, Field(strict=True, ge=1, le=LIMITS.page_items_max)] = 100
+    cursor: str | None = None
+
+
+class WindowParameters(PageParameters, TimeRange):
+    """Which windows."""
+
+
+class IngestParameters(BaseModel):
+    """What a bad row does, where the body cannot say so."""
+
+    model_config = RECORD
+
+    on_error: OnError | None = None
+
+
+class EntityParameters(BaseModel):
+    """Which entity."""
+
+    model_config = RECORD
+
+    entity_id: EntityId
+
+
+def path_text(request: Request, name: str) -> str:
+    """A parameter of the path, decoded."""
+    try:
+        return unquote(request.path_params[name], errors="strict")
+    except UnicodeDecodeError:
+        raise _refused(name, "percent-encoded UTF-8 is expected") from None
+
+
+def collection_name(request: Request) -> str:
+    """The collection that the path names."""
+    name = path_text(request, "collection")
+    try:
+        return check_collection_name(name)
+    except ValueError as error:
+        raise _refused("collection", str(error)) from None
+
+
+def refuse_query(request: Request) -> None:
+    """InvalidRequestError if a query string comes with an operation that takes none."""
+    if request.scope["query_string"]:
+        read_query(request, NoParameters)
+
+
+def read_query(request: Request, record: type[Record], **path_values: str) -> Record:
+    """The record in the query string, together with values from the path.
+
+    An unknown parameter, or one given twice that isn't a list, is an InvalidRequestError.
+    """
+    values: dict[str, Any] = dict(path_values)
+    for name, text in _pairs(request.scope["query_string"]):
+        field = record.model_fields.get(name)
+        if field is None or name in path_values:
+            raise _refused(name, "there is no such query parameter; check its spelling")
+        if get_origin(field.annotation) is list:
+            values.setdefault(name, []).extend([text] if text else [])
+        elif name in values:
+            raise _refused(name, "this query parameter is given more than once")
+        else:
+            values[name] = _number_or_text(text, field.annotation)
+    return record.model_validate(values)
+
+
+def _pairs(query: bytes) -> list[tuple[str, str]]:
+    if not query:
+        return []
+    # A plus stays a plus, as in the offset of a time; it means a space only in HTML forms.
+    text = query.decode("latin-1").replace("+", "%2B")
+    try:
+        return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=_FIELDS_MAX)
+    except ValueError as error:
+        raise InvalidRequestError(f"the query string cannot be read: {error}") from None
+
+
+def _number_or_text(text: str, annotation: Any) -> int | str:
+    kinds = {annotation, *get_args(annotation)} - {NoneType}
+    digits = text.removeprefix("-")
+    is_number = digits.isascii() and digits.isdecimal() and len(digits) <= _NUMBER_DIGITS_MAX
+    return int(text) if int in kinds and is_number else text
+
+
+def _refused(name: str, message: str) -> InvalidRequestError:
+    return refusal([detail_at((name,), message)])

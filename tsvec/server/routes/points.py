@@ -1,0 +1,37 @@
+"""Points come in."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from tsvec.engine.intake import JSON, MEDIA_TYPES, decode_points
+from tsvec.model.limits import LIMITS
+from tsvec.server.body import media_type_of, read_body, wrong_media_type
+from tsvec.server.parameters import IngestParameters, read_query
+from tsvec.server.replies import JsonReply
+from tsvec.server.services import collection_of, services_of
+
+_DECODE_INLINE_BYTES_MAX = 64 << 10
+"""Bodies up to this are decoded on the event loop, which takes them less than a millisecond."""
+
+
+async def ingest(request: Request) -> Response:
+    """Store points in one atomic commit."""
+    wanted = read_query(request, IngestParameters)
+    collection, services = collection_of(request), services_of(request)
+    media_type = media_type_of(request)
+    if media_type not in MEDIA_TYPES:
+        raise wrong_media_type(request, *MEDIA_TYPES)
+    limit = LIMITS.json_bytes_max if media_type == JSON else LIMITS.body_bytes_max
+    body = await read_body(request, limit)
+    decode = partial(decode_points, body, media_type, wanted.on_error, dim=collection.dim)
+    is_small = len(body) <= _DECODE_INLINE_BYTES_MAX
+    batch, on_error = decode() if is_small else await services.run(decode)
+    return JsonReply(await services.bridge.submit(collection, batch, on_error))
+
+
+ROUTES = [Route("/v1/collections/{collection}/points", ingest, methods=["POST"])]

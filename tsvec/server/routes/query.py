@@ -1,0 +1,41 @@
+"""Nearest neighbours in time."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from tsvec.model.queries import TemporalKnnBatchRequest, TemporalKnnRequest
+from tsvec.server.body import read_json
+from tsvec.server.parameters import refuse_query
+from tsvec.server.replies import EncodedReply, JsonReply
+from tsvec.server.services import INLINE_US_MAX, collection_of, services_of
+
+
+async def temporal_knn(request: Request) -> Response:
+    """The nearest points of a time range."""
+    refuse_query(request)
+    collection = collection_of(request)
+    question = await read_json(request, TemporalKnnRequest)
+    services = services_of(request)
+    planned = collection.prepare(question)
+    if planned.plan.cost_us < INLINE_US_MAX:
+        return EncodedReply(await services.queries.ask(collection, planned))
+    return EncodedReply((await services.run(collection.encode_answers, [planned]))[0])
+
+
+async def temporal_knn_batch(request: Request) -> Response:
+    """Many such questions, answered from one window set."""
+    refuse_query(request)
+    collection = collection_of(request)
+    questions = await read_json(request, TemporalKnnBatchRequest)
+    return JsonReply(await services_of(request).run(collection.answer_batch, questions))
+
+
+_QUERY = "/v1/collections/{collection}/query"
+
+ROUTES = [
+    Route(f"{_QUERY}/temporal-knn", temporal_knn, methods=["POST"]),
+    Route(f"{_QUERY}/temporal-knn/batch", temporal_knn_batch, methods=["POST"]),
+]
