@@ -1,0 +1,61 @@
+"""The code blocks of the guides run as they stand, in their order, in one directory a guide."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+GUIDES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guides").glob("*.md"))]
+BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PORT = "8710"
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return str(listener.getsockname()[1])
+
+
+def run(language, code, environment, directory):
+    """Run one block, and stop what it may have left in the background."""
+    command = [sys.executable, "-c", code] if language == "python" else ["bash", "-ec", code]
+    process = subprocess.Popen(
+        command,
+        env=environment,
+        cwd=directory,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        out, _ = process.communicate(timeout=90)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+    assert process.returncode == 0, f"{code}\n--- printed\n{out}"
+    return out
+
+
+@pytest.mark.skipif(
+    not (shutil.which("bash") and shutil.which("curl")), reason="the guides use bash and curl"
+)
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.stem)
+def test_a_guide_runs(guide, environment, tmp_path):
+    port = free_port()
+    blocks = BLOCK.findall(guide.read_text())
+    assert blocks
+    directory = tmp_path / "work"
+    directory.mkdir()
+    for language, code in blocks:
+        out = run(language, code.replace(PORT, port), environment, directory)
+        assert "Traceback" not in out

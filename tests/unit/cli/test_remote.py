@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import json
+
+import httpx
+import pytest
+
+from tsvec.cli.remote import RemoteDatabase
+from tsvec.model.errors import (
+    CollectionNotFoundError,
+    ConflictError,
+    InternalError,
+    InvalidRequestError,
+    UnavailableError,
+)
+from tsvec.model.queries import HistoryRequest, TemporalKnnRequest
+
+URL = "http://127.0.0.1:8710/"
+NOW = "2026-01-31T12:00:00Z"
+COLLECTION = {
+    "name": "a b",
+    "dim": 2,
+    "metric": "l2",
+    "window_size": "1h",
+    "history": "h",
+    "created_at": NOW,
+    "seq": 0,
+}
+KNN = {"hits": [], "returned": 0, "exact": True, "eligible": {"value": 0, "relation": "eq"}}
+HISTORY = {"items": [], "next_cursor": None, "as_of_seq": 4}
+INGESTED = {
+    "ingested": 1,
+    "rejected": 0,
+    "errors": [],
+    "seq": 1,
+    "recorded_at": NOW,
+    "durable": True,
+}
+
+
+def remote(reply, status=200):
+    """A database whose every request gets this reply, and the requests it got."""
+    seen = []
+
+    def answer(request):
+        seen.append(request)
+        return httpx.Response(
+            status, content=reply if isinstance(reply, bytes) else json.dumps(reply)
+        )
+
+    return RemoteDatabase(URL, transport=httpx.MockTransport(answer)), seen
+
+
+def target_of(request):
+    return f"{request.method} {request.url.raw_path.decode()}"
+
+
+def test_requests_name_the_collection_safely():
+    database, seen = remote(COLLECTION)
+    with database:
+        assert database.get_collection("a b/../c").dim == 2
+    assert target_of(seen[0]) == "GET /v1/collections/a%20b%2F..%2Fc"
+
+
+def test_a_collection_is_made_from_its_record():
+    database, seen = remote(COLLECTION, 201)
+    database.create_collection("a", dim=2, metric="l2")
+    assert target_of(seen[0]) == "POST /v1/collections"
+    assert json.loads(seen[0].content) == {
+        "name": "a", "dim": 2, "metric": "l2", "window_size": "1h"
+    }  # fmt: skip
+    assert seen[0].headers["content-type"] == "application/json"
+
+
+def test_a_question_is_sent_as_its_record():
+    database, seen = remote(KNN | {"as_of_seq": 3})
+    request = TemporalKnnRequest(query_vector=[1.0, 2.0], start_time=0, k=3)
+    assert database.collection("a").answer(request).as_of_seq == 3
+    assert target_of(seen[0]) == "POST /v1/collections/a/query/temporal-knn"
+    body = json.loads(seen[0].content)
+    assert body["query_vector"] == [1.0, 2.0]
+    assert body["start_time"] == "1970-01-01T00:00:00+00:00"
+    assert "entity_id" not in body
+
+
+def test_a_history_is_asked_by_its_parameters():
+    database, seen = remote(HISTORY)
+    request = HistoryRequest(entity_id="é/1", end_time=0, include=["metadata", "vector"])
+    assert database.collection("a").entities.history(request).as_of_seq == 4
+    assert target_of(seen[0]).startswith("GET /v1/collections/a/entities/%C3%A9%2F1/history?")
+    assert seen[0].url.params.multi_items() == [
+        ("end_time", "1970-01-01T00:00:00+00:00"),
+        ("limit", "100"),
+        ("order", "asc"),
+        ("include", "metadata"),
+        ("include", "vector"),
+    ]
+
+
+def test_points_go_as_an_arrow_stream():
+    database, seen = remote(INGESTED)
+    assert database.collection("a").ingest_arrow(b"stream", "skip_row").ingested == 1
+    assert target_of(seen[0]) == "POST /v1/collections/a/points?on_error=skip_row"
+    assert seen[0].headers["content-type"] == "application/vnd.apache.arrow.stream"
+    assert seen[0].content == b"stream"
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "error"),
+    [
+        ("collection_not_found", 404, CollectionNotFoundError),
+        ("conflict", 409, ConflictError),
+        ("one of a later version", 418, InternalError),
+    ],
+)
+def test_errors_of_the_server_are_raised_as_such(code, status, error):
+    problem = {
+        "type": "about:blank",
+        "title": "t",
+        "status": status,
+        "code": code,
+        "message": "what was wrong",
+        "request_id": "r",
+        "retryable": False,
+        "details": [{"field": "points[3]", "message": "m", "row": 3}],
+    }
+    database, _ = remote(problem, status)
+    with pytest.raises(error, match=r"^what was wrong$") as caught:
+        database.get_info()
+    assert caught.value.details[0].row == 3
+
+
+@pytest.mark.parametrize("status", [200, 502])
+def test_something_else_than_a_tsvec_server_is_told(status):
+    database, _ = remote(b"<html>", status)
+    with pytest.raises(InternalError, match="is it a tsvec server"):
+        database.get_health()
+
+
+def test_no_answer_is_told_with_what_to_do():
+    def fail(request):
+        raise httpx.ConnectError("Connection refused")
+
+    database = RemoteDatabase(URL, transport=httpx.MockTransport(fail))
+    with pytest.raises(
+        UnavailableError, match=r"127\.0\.0\.1:8710 \(Connection refused\); .*serve"
+    ):
+        database.list_collections()
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8710", "ftp://x", "http://", ""])
+def test_what_is_no_url_is_refused(url):
+    with pytest.raises(InvalidRequestError, match="is no URL"):
+        RemoteDatabase(url)

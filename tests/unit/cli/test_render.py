@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from tsvec.cli import render
+from tsvec.engine.verify import VerifyReport
+from tsvec.model.replies import (
+    Eligible,
+    Explain,
+    HistoryReply,
+    Hit,
+    IngestError,
+    IngestReply,
+    PlanStep,
+    Point,
+    TemporalKnnReply,
+)
+
+TIME = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+def shown(view, width=120):
+    out = io.StringIO()
+    Console(file=out, width=width, markup=False, highlight=False).print(view)
+    return out.getvalue()
+
+
+def point(kind=Point, **more):
+    known = {
+        "entity_id": "a",
+        "entity_type": "SHIP",
+        "timestamp": TIME,
+        "recorded_at": TIME,
+        "seq": 7,
+    }
+    return kind(**known | more)
+
+
+def reply(*hits, **more):
+    eligible = Eligible(value=1_234, relation="eq")
+    known = {"hits": hits, "returned": len(hits), "exact": True, "eligible": eligible}
+    return TemporalKnnReply(**known | {"as_of_seq": 20_524} | more)
+
+
+def hit(**more):
+    return point(Hit, distance=0.25, similarity=0.8, **more)
+
+
+def test_hits_are_a_table_with_what_they_have():
+    text = shown(render.knn(reply(hit(metadata={"wind": 150, "name": "K"}))))
+    assert "2026-01-31 12:00 " in text
+    assert "wind=150 name=K" in text
+    assert "1 of 1,234 to choose from, exact, as of seq 20,524" in text
+    assert "key" not in text
+    assert "vector" not in text
+
+
+def test_keys_and_vectors_get_columns_when_there_are_some():
+    text = shown(render.knn(reply(hit(key="k1", vector=np.arange(9, dtype=np.float32)), hit())))
+    assert "k1" in text
+    assert "[0, 1, 2, 3, …]" in text
+
+
+def test_a_plan_is_shown_when_asked_for():
+    explain = Explain(
+        steps=[PlanStep(part="hot-1", method="exact", rows=5, rows_scanned=5)],
+        parts_pruned=1,
+        rows_scanned=5,
+        rows_rescored=2,
+        microseconds=1_500,
+    )
+    text = shown(render.knn(reply(explain=explain)))
+    assert "hot-1" in text
+    assert "5 rows scanned, 2 measured again, 1 part pruned, 1.50 ms" in text
+
+
+def test_stored_text_cannot_steer_the_terminal():
+    text = shown(render.knn(reply(hit(metadata={"x": "\x1b[2J[bold]y"}))))
+    assert "\x1b" not in text
+    assert "[bold]y" in text
+
+
+def test_a_history_names_the_next_page():
+    items = HistoryReply(items=[point(), point()], next_cursor="abc", as_of_seq=9)
+    text = shown(render.history("a", items))
+    assert "2 points, as of seq 9\nmore with --cursor abc\n" in text
+
+
+def test_refused_rows_are_listed_up_to_ten():
+    errors = [IngestError(index=i, code="invalid_request", message=f"bad {i}") for i in range(12)]
+    ingested = IngestReply(
+        ingested=5, rejected=12, errors=errors, seq=5, recorded_at=TIME, durable=True
+    )
+    text = shown(render.ingest(ingested, 0.5))
+    assert "5 points stored and on disk in 0.5 s (10 a second), seq 5" in text
+    assert "row 9: bad 9" in text
+    assert "… and 2 more; --json lists them" in text
+
+
+def test_a_verification_names_what_is_damaged():
+    good = VerifyReport(files=3, bytes=2_048, repaired=["y.bin"])
+    bad = VerifyReport(files=3, bytes=2_048, problems=["x.duckdb: checksum"])
+    assert "3 files, 2.0 KiB reread in d: every checksum holds\n  repaired: y.bin" in shown(
+        render.verification(Path("d"), good)
+    )
+    assert "  x.duckdb: checksum" in shown(render.verification(Path("d"), bad))
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 B"), (1_023, "1023 B"), (1_536, "1.5 KiB"), (5 << 40, "5.0 TiB")]
+)
+def test_sizes_have_the_unit_a_person_would_choose(count, text):
+    assert render.size(count) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "word", "text"),
+    [(1, "row", "1 row"), (2_000, "row", "2,000 rows")],
+)
+def test_plurals(count, word, text):
+    assert render.plural(count, word) == text

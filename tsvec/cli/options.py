@@ -1,0 +1,140 @@
+"""The options several commands share, and what their text means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tsvec.cli.files.values import TimeUnit, time_from_text, vector_from_value
+from tsvec.model.collections import Metric
+from tsvec.model.limits import LIMITS
+from tsvec.model.points import OnError
+from tsvec.model.vectors import Float32Array
+
+
+def instant(text: str) -> int:
+    """µs of a time given on the command line."""
+    try:
+        return time_from_text(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r}: {error}; or a date alone") from None
+
+
+def vector(text: str) -> Float32Array:
+    """The vector of `[1, 2.5]`, `1,2.5` or `@file`, a file that holds either."""
+    try:
+        return vector_from_value(Path(text[1:]).read_text() if text.startswith("@") else text)
+    except OSError as error:
+        raise typer.BadParameter(f"{text[1:]}: {error.strerror}") from None
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+UrlOption = Annotated[
+    str | None,
+    typer.Option("--url", metavar="URL", help="Ask this server. \\[env: TSVEC_URL]"),
+]
+DataOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        metavar="DIR",
+        help="Open this directory. \\[env: TSVEC_DATA, default: ./tsvec-data]",
+    ),
+]
+CollectionOption = Annotated[
+    str, typer.Option("--collection", "-c", metavar="NAME", help="The collection.")
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print the reply as one JSON document, for scripts.")
+]
+StartOption = Annotated[
+    int | None,
+    typer.Option(
+        "--start",
+        parser=instant,
+        metavar="TIME",
+        help="First instant, RFC 3339 or a date.",
+    ),
+]
+EndOption = Annotated[
+    int | None,
+    typer.Option(
+        "--end", parser=instant, metavar="TIME", help="First instant after, RFC 3339 or a date."
+    ),
+]
+VectorsOption = Annotated[bool, typer.Option("--vectors", help="Return the vectors too.")]
+
+VectorOption = Annotated[
+    Any,
+    typer.Option(
+        "--vector",
+        parser=vector,
+        metavar="NUMBERS",
+        help="0.1,0.2 or @file.",
+    ),
+]
+EntityOption = Annotated[
+    str | None,
+    typer.Option("--entity", metavar="ID", help="Ask from this entity's newest vector instead."),
+]
+AtOption = Annotated[
+    int | None,
+    typer.Option(
+        "--at", parser=instant, metavar="TIME", help="With --entity: its newest vector by then."
+    ),
+]
+TypesOption = Annotated[
+    list[str] | None,
+    typer.Option("--type", metavar="TYPE", help="Only this entity type; repeatable."),
+]
+IdsOption = Annotated[
+    list[str] | None, typer.Option("--id", metavar="ID", help="Only this entity; repeatable.")
+]
+
+FileArgument = Annotated[
+    Path, typer.Argument(help="Parquet, Arrow IPC (Feather), CSV, JSON lines or NPZ.")
+]
+EntityColumn = Annotated[str | None, typer.Option("--entity", help="Column of entity ids.")]
+TimeColumn = Annotated[
+    str | None,
+    typer.Option("--time", help="Column of event times, or `now`: the time of the commit."),
+]
+VectorColumns = Annotated[
+    str | None, typer.Option("--vector", help="Column of vectors, or columns of numbers: a,b,c.")
+]
+TypeColumn = Annotated[str | None, typer.Option("--type", help="Column of entity types.")]
+MetadataColumns = Annotated[
+    str | None,
+    typer.Option("--metadata", help="Columns kept as metadata: a,b. \\[default: all others]"),
+]
+NoMetadata = Annotated[bool, typer.Option("--no-metadata", help="Keep no metadata.")]
+TimeUnitOption = Annotated[
+    TimeUnit | None,
+    typer.Option("--time-unit", help="Of times that are numbers. \\[default: told by their size]"),
+]
+AssumeUtc = Annotated[
+    bool, typer.Option("--assume-utc", help="Read times without an offset as UTC.")
+]
+BatchRows = Annotated[
+    int, typer.Option("--batch", min=1, max=LIMITS.batch_rows_max, help="Rows of one commit.")
+]
+OnErrorOption = Annotated[
+    OnError, typer.Option("--on-error", help="What a bad row does: end the load, or be left out.")
+]
+CreateOption = Annotated[
+    bool, typer.Option("--create", help="Make the collection if there is none.")
+]
+DimOption = Annotated[
+    int | None,
+    typer.Option("--dim", min=1, help="With --create. \\[default: of the first vector]"),
+]
+MetricOption = Annotated[
+    Metric | None, typer.Option("--metric", help="With --create. \\[default: cosine]")
+]
+WindowSizeOption = Annotated[
+    str | None,
+    typer.Option("--window-size", metavar="DURATION", help="With --create. \\[default: 1h]"),
+]

@@ -1,0 +1,131 @@
+"""What a command talks to: a database directory opened here, or a server over HTTP."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from tsvec.cli.remote import RemoteCollection, RemoteDatabase
+from tsvec.engine.collection import Collection
+from tsvec.engine.database import Database
+from tsvec.engine.intake import ARROW, decode_points
+from tsvec.model.collections import CollectionInfo, CollectionList, CollectionStats, Metric
+from tsvec.model.errors import InvalidRequestError, NotFoundError
+from tsvec.model.points import OnError
+from tsvec.model.queries import HistoryRequest, TemporalKnnRequest
+from tsvec.model.replies import Health, HistoryReply, Info, IngestReply, TemporalKnnReply
+
+DEFAULT_DIRECTORY = Path("tsvec-data")
+
+
+class EntitiesTarget(Protocol):
+    """The entities of a collection, as far as commands need them."""
+
+    def history(self, request: HistoryRequest) -> HistoryReply:
+        """One page of an entity's points."""
+
+
+class CollectionTarget(Protocol):
+    """A collection, as far as commands need it."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def entities(self) -> EntitiesTarget:
+        """Its entities."""
+
+    def answer(self, request: TemporalKnnRequest) -> TemporalKnnReply:
+        """The nearest points."""
+
+    def get_collection_stats(self) -> CollectionStats:
+        """Its counts and sizes."""
+
+
+class Target(Protocol):
+    """A database, as far as commands need it."""
+
+    def get_info(self) -> Info:
+        """Version, limits and capabilities."""
+
+    def get_health(self) -> Health:
+        """Whether its storage is sound."""
+
+    def list_collections(self, *, limit: int = 100, cursor: str | None = None) -> CollectionList:
+        """One page of collections."""
+
+    def get_collection(self, name: str) -> CollectionInfo:
+        """One collection."""
+
+    def create_collection(
+        self, name: str, *, dim: int, metric: Metric = "cosine", window_size: str = "1h"
+    ) -> object:
+        """Make a collection; ConflictError if there is one of this name."""
+
+    def collection(self, name: str = "default") -> CollectionTarget:
+        """A handle of a collection; nothing is checked yet."""
+
+
+@contextmanager
+def open_target(url: str | None, data: Path | None, *, create: bool = False) -> Iterator[Target]:
+    """The database that the options, else the environment, name.
+
+    A directory that holds no database is an error unless `create` is given: a question asked of a
+    mistyped path must not leave an empty database behind.
+    """
+    found = place(url, data)
+    if isinstance(found, str):
+        with RemoteDatabase(found) as remote:
+            yield remote
+        return
+    if not create:
+        check_directory(found)
+    with Database(found) as database:
+        yield database
+
+
+def place(url: str | None, data: Path | None) -> str | Path:
+    """The URL, or else the directory, that the options, else the environment, name."""
+    if url and data:
+        raise InvalidRequestError("--url and --data name two databases; give one of them")
+    if not data:
+        url = url or os.environ.get("TSVEC_URL")
+    return url or directory_of(data)
+
+
+def directory_of(data: Path | None) -> Path:
+    """The directory that the option, else the environment, else the default names."""
+    return data or Path(os.environ.get("TSVEC_DATA") or DEFAULT_DIRECTORY)
+
+
+def check_directory(path: Path) -> None:
+    """NotFoundError unless the directory holds a database."""
+    if not (path / "FORMAT").is_file():
+        raise NotFoundError(
+            f"{path} holds no database; name one with --data or --url, "
+            "or make one with `tsvec ingest` or `tsvec serve`"
+        )
+
+
+def ingest_arrow(collection: CollectionTarget, stream: bytes, on_error: OnError) -> IngestReply:
+    """Store the points of an Arrow IPC stream as one commit, here or over there."""
+    if isinstance(collection, RemoteCollection):
+        return collection.ingest_arrow(stream, on_error)
+    assert isinstance(collection, Collection)  # noqa: S101 - there are two kinds of target
+    batch, _ = decode_points(stream, ARROW, on_error, dim=collection.dim)
+    return collection.ingest(batch, on_error=on_error)
+
+
+def every_collection(target: Target) -> Iterator[CollectionInfo]:
+    """All collections, page by page."""
+    cursor = None
+    while True:
+        page = target.list_collections(cursor=cursor)
+        yield from page.items
+        cursor = page.next_cursor
+        if cursor is None:
+            return
