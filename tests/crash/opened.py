@@ -1,0 +1,106 @@
+"""A database opened in this process with a clock and fail points of its own."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import tsvec
+from tests.crash.child import check_rows, orphans
+from tests.crash.content import COLLECTION, DIM, content_of
+from tests.crash.processes import SETTINGS
+from tsvec.engine.clock import SystemClock
+from tsvec.model.errors import TsvecError
+from tsvec.storage.failpoints import FailPoints
+from tsvec.storage.files import Files
+
+GIVE_UP_SECONDS = 20.0
+
+
+class SetClock(SystemClock):
+    """Says what it was told."""
+
+    def __init__(self, now_us: int) -> None:
+        self.now = now_us
+
+    def now_us(self) -> int:
+        return self.now
+
+
+class Opened:
+    """An open database and its one collection, whose fail points may change while it runs."""
+
+    def __init__(self, path: Path, rules: str = "", clock: SystemClock | None = None, **settings):
+        self.files = Files(FailPoints(rules))
+        self.database = tsvec.Database(
+            path,
+            settings=tsvec.Settings(**(SETTINGS | settings)),
+            clock=clock or SystemClock(),
+            files=self.files,
+        )
+        self.path = path
+        names = [info.name for info in self.database.list_collections().items]
+        if COLLECTION not in names:
+            self.database.create_collection(COLLECTION, dim=DIM, metric="l2")
+        self.collection = self.database.collection(COLLECTION)
+
+    def __enter__(self) -> Opened:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.database.close()
+
+    def fail(self, rules: str) -> None:
+        """From now on, these steps fail."""
+        self.files.failpoints = FailPoints(rules)
+
+    def ingest(self, batch: str) -> int:
+        """Store a batch; how many rows that were."""
+        content = content_of(batch)
+        self.collection.ingest(**content.columns())
+        return len(content)
+
+    def fill(self, rows: int, name: str = "fill") -> set[str]:
+        """Store batches until there are so many rows; their ids."""
+        done, batches = 0, set()
+        while done < rows:
+            batches.add(f"{name}.{len(batches)}")
+            done += self.ingest(f"{name}.{len(batches) - 1}")
+        return batches
+
+    def fill_until_refused(self) -> tuple[set[str], TsvecError]:
+        """Store batches until one is refused; the ids of those before, and why."""
+        batches: set[str] = set()
+        while len(batches) < 1_000:
+            try:
+                self.ingest(f"batch.{len(batches)}")
+            except TsvecError as error:
+                return batches, error
+            batches.add(f"batch.{len(batches)}")
+        raise AssertionError("nothing was refused")
+
+    def is_settled(self) -> bool:
+        """Whether nothing is left to seal."""
+        return self.collection.get_collection_stats().hot_points < SETTINGS["seal_rows"]
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    """Wait, for a bounded time, for something that happens in the background."""
+    give_up = time.monotonic() + GIVE_UP_SECONDS
+    while not holds():
+        assert time.monotonic() < give_up, "waited in vain"
+        time.sleep(0.005)
+
+
+def batches_in(path: Path) -> set[str]:
+    """The batches in a directory after a restart, each whole, nothing else and no orphans."""
+    with Opened(path) as opened:
+        batches: Counter[str] = Counter()
+        problems = check_rows(opened.collection, batches)
+        health = opened.database.get_health()
+    assert problems == []
+    assert health.status == "ok", health.problems
+    assert orphans(path) == []
+    return set(batches)
