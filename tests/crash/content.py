@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,7 @@ class Content:
         }
 
 
+@lru_cache(maxsize=4_096)
 def content_of(batch: str) -> Content:
     """The batch of an id."""
     chance = np.random.default_rng(zlib.crc32(batch.encode()))

@@ -81,6 +81,26 @@ def test_a_crowd_within_the_error_of_the_scan_is_measured_whole(shelf, scans, me
     assert found.measured >= 900
 
 
+@pytest.mark.parametrize("metric", METRICS)
+def test_an_order_that_float32_gets_wrong_is_put_right(shelf, scans, metric):
+    """In many dimensions a float32 sum is off by more than these rows differ.
+
+    The short vectors of another part must not make the scan of the long ones look exact.
+    """
+    dim = 256
+    holding = shelf(metric=metric, dim=dim, block_rows=500)
+    rng = np.random.default_rng(8)
+    base = rng.uniform(0.5, 1.5, dim)
+    vectors = (base * (1 + 2e-7 * rng.standard_normal((500, dim)))).astype(np.float32)
+    samples = [Sample("a", row, tuple(vector.tolist())) for row, vector in enumerate(vectors)]
+    opposite = [Sample("b", row, tuple((-1e-6 * base).tolist())) for row in range(500)]
+    holding.commit(samples + opposite)
+    query = 40 * base if metric == "l2" else base
+    [found] = find_nearest([search(holding.windows, query, 5)])
+    assert seqs_of(found) == brute(samples, metric, query, 5)
+    assert len(scans) > 2
+
+
 def test_far_apart_rows_need_one_narrow_scan(shelf, scans):
     holding = shelf(metric="l2")
     samples = [Sample("a", row, (float(row), 0.0, 0.0, 0.0)) for row in range(900)]

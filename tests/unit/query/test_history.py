@@ -119,6 +119,15 @@ def test_the_newest_is_by_event_time_then_by_commit(holding):
     assert find_latest(holding.windows, "nobody", TIME_MAX_US) is None
 
 
+def test_of_two_points_at_the_newest_time_of_two_parts_the_later_commit_is_newest(shelf):
+    made = shelf(metric="l2", dim=2)
+    for _ in range(3):
+        made.commit([Sample("a", 7, VECTOR)])
+        made.seal_all()
+    part, row = find_latest(made.windows, "a", TIME_MAX_US)
+    assert part.seqs(slice(row, row + 1)).tolist() == [3]
+
+
 def test_an_entity_is_described_by_its_facts_and_its_newest_point(holding):
     facts = EntityFacts("ship", 1, 12, 10)
     info = describe_entity(holding.windows, "a", facts)

@@ -71,6 +71,11 @@ def rows_of(reply):
         ({"query_vector": [9.1, 0], "k": 3, "entity_types": ["ship", "plane"]}, [9, 10, 7], 20),
         ({"query_vector": [9.1, 0], "entity_types": []}, [], 0),
         (
+            {"query_vector": [0, 0], "k": 2, "entity_types": ["ship"], "start_time": 13_000_000},
+            [15, 18],
+            5,
+        ),
+        (
             {"query_vector": [9.1, 0], "k": 2, "entity_types": ["ship"], "entity_ids": ["a", "b"]},
             [9, 12],
             10,
@@ -107,6 +112,8 @@ def test_an_entity_is_compared_by_its_newest_vector_and_left_out(windows):
 def test_an_entitys_own_points_are_there_if_it_is_named(windows):
     reply = ask(windows, entity_id="a", k=3, entity_ids=["a", "b"])
     assert rows_of(reply) == [27, 28, 25]
+    crowd = [f"x{number}" for number in range(30)]
+    assert rows_of(ask(windows, entity_id="a", k=3, entity_ids=["a", "b", *crowd])) == [27, 28, 25]
     typed = ask(windows, entity_id="a", k=3, entity_types=["ship"])
     assert (rows_of(typed), typed.eligible.value) == ([], 0)
 

@@ -28,7 +28,7 @@ from tsvec.model.errors import CorruptError
 from tsvec.storage.files import Files, SyncFailedError
 from tsvec.storage.frames import Frame, Kind, Operation, frame_bytes
 from tsvec.storage.log import Log, LogPosition
-from tsvec.storage.segment import HEADER_BYTES
+from tsvec.storage.segment import HEADER_BYTES, Segment
 
 FLIPS = 600
 SLOTS = (1_024, 2_048)
@@ -537,3 +537,118 @@ def test_the_log_lets_its_files_go(directory, rolled):
             continue
         log.close()
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+# Power cuts: what was not synced is lost, sector by sector.
+
+
+class CutError(Exception):
+    """The process, or the whole machine, is gone."""
+
+
+class Disk:
+    """What of the segments is durable, behind what a process sees of them."""
+
+    def __init__(self, chance: np.random.Generator, *, is_lying: bool = False) -> None:
+        self.chance = chance
+        self.is_lying = is_lying
+        self.syncs_left = 0
+        self._durable: dict[Path, bytes] = {}
+
+    def sync(self, path: Path) -> None:
+        if self.syncs_left == 0:
+            raise CutError
+        self.syncs_left -= 1
+        if not self.is_lying:
+            self.note(path)
+
+    def note(self, path: Path) -> None:
+        """All of this file is durable now."""
+        self._durable[path] = path.read_bytes()
+
+    def lose_power(self, directory: Path) -> None:
+        """Each sector is as it was synced, or as it was written later."""
+        for path in segments(directory):
+            written = path.read_bytes()
+            mixed = bytearray(self._durable[path])
+            for begin in range(0, len(written), 512):
+                if self.chance.random() < 0.5:
+                    mixed[begin : begin + 512] = written[begin : begin + 512]
+            path.write_bytes(mixed)
+            self.note(path)
+
+
+def write_until_the_cut(directory: Path, disk: Disk) -> tuple[list[tuple], int]:
+    """Go on with a log until it is cut off: the frames it may hold, how many of them it must."""
+    chance = disk.chance
+    disk.syncs_left = int(chance.integers(0, 14))
+    log, sent = reopen(directory)
+    acknowledged = 0
+    with contextlib.suppress(CutError):
+        log.settle()
+        acknowledged = len(sent)
+        while True:
+            group = [chance.bytes(int(chance.integers(0, 15_000))) for _ in range(2)]
+            frames = [data_frame(log.end.seq + i, payload) for i, payload in enumerate(group)]
+            sent += map(fingerprint, frames)
+            log.commit(frames)
+            acknowledged = len(sent)
+            if chance.random() < 0.3:
+                log.mark()
+    log.close()
+    if chance.random() < 0.6:
+        disk.lose_power(directory)
+    return sent, acknowledged
+
+
+@pytest.fixture
+def on_disk(monkeypatch):
+    """Let the segments lie on this disk."""
+
+    def install(disk: Disk) -> None:
+        creating = Segment.create.__func__
+
+        def create(cls, *arguments):
+            segment = creating(cls, *arguments)
+            disk.note(segment.path)
+            return segment
+
+        monkeypatch.setattr(Segment, "create", classmethod(create))
+        monkeypatch.setattr(Segment, "sync", lambda segment: disk.sync(segment.path))
+
+    return install
+
+
+def lost_frames(directory: Path, disk: Disk) -> int:
+    """Use a log through some cuts; how many frames are gone that must be there."""
+    create_log(directory).close()
+    promised: list[tuple] = []
+    for _ in range(8):
+        sent, acknowledged = write_until_the_cut(directory, disk)
+        promised = max(promised, sent[:acknowledged], key=len)
+        log, found = reopen(directory)
+        log.close()
+        if found[: len(promised)] != promised:
+            return len(promised) - len(found)
+        assert found == sent[: len(found)]
+    return 0
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_kills_and_power_cuts_lose_nothing_that_was_acknowledged(directory, on_disk, seed):
+    disk = Disk(np.random.default_rng(seed))
+    on_disk(disk)
+    assert lost_frames(directory, disk) == 0
+
+
+def test_a_disk_that_lies_is_found_out(tmp_path, on_disk):
+    """The control: without these syncs the test above does fail."""
+    outcomes = []
+    for seed in range(10):
+        disk = Disk(np.random.default_rng(seed), is_lying=True)
+        on_disk(disk)
+        try:
+            outcomes.append(lost_frames(tmp_path / f"log-{seed}", disk) > 0)
+        except CorruptError:
+            outcomes.append(True)
+    assert outcomes.count(True) >= 8
