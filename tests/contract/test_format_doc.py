@@ -15,8 +15,9 @@ import pytest
 import tsvec
 from tests.contract import format_reader as reader
 from tsvec.model.collections import CollectionConfig
-from tsvec.storage import columns, frames, layout, manifest, schema, segment
+from tsvec.storage import columns, layout, manifest, schema
 from tsvec.storage.duck import STORAGE_VERSION
+from tsvec.storage.log import frames, segment
 from tsvec.storage.state import entities_schema
 
 PAGE = reader.PAGE.read_text()

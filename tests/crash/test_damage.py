@@ -19,10 +19,10 @@ from tests.crash.opened import Opened, wait_until
 from tests.crash.processes import IS_LONG
 from tsvec.engine.verify import verify_directory
 from tsvec.model.errors import NotFoundError, TsvecError
-from tsvec.storage.frames import HEADER_BYTES as FRAME_HEADER_BYTES
-from tsvec.storage.frames import decode_frame
-from tsvec.storage.segment import HEADER_BYTES as SEGMENT_HEADER_BYTES
-from tsvec.storage.segment import Segment
+from tsvec.storage.log.frames import HEADER_BYTES as FRAME_HEADER_BYTES
+from tsvec.storage.log.frames import decode_frame
+from tsvec.storage.log.segment import HEADER_BYTES as SEGMENT_HEADER_BYTES
+from tsvec.storage.log.segment import Segment
 
 TRIALS = 1_000 if IS_LONG else 100
 DAY_US = 86_400_000_000

@@ -199,16 +199,14 @@ def info(
     about.add_row("limits", limits)
     if not collections:
         return Group(about, Text("no collections; `tsvec ingest FILE` makes one"))
-    numbers = ["dim", "points", "entities", "disk"]
     rows = table(
-        ["collection", "dim", "metric", "points", "entities", "from (UTC)", "to", "disk"],
-        right=numbers,
+        ["collection", "vectors", "points", "entities", "from (UTC)", "to", "disk"],
+        right=["points", "entities", "disk"],
     )
     for config, stats in collections:
         rows.add_row(
             config.name,
-            str(config.dim),
-            config.metric,
+            f"{config.dim} {config.metric}",
             f"{stats.points:,}",
             f"{stats.entities:,}",
             _minute(stats.first_time),

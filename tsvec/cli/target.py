@@ -11,7 +11,7 @@ from typing import Protocol
 from tsvec.cli.remote import RemoteCollection, RemoteDatabase
 from tsvec.engine.collection import Collection
 from tsvec.engine.database import Database
-from tsvec.engine.intake import ARROW, decode_points
+from tsvec.engine.intake.points import ARROW, decode_points
 from tsvec.model.collections import CollectionInfo, CollectionList, CollectionStats, Metric
 from tsvec.model.errors import InvalidRequestError, NotFoundError
 from tsvec.model.points import OnError

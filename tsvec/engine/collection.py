@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from tsvec.engine.admission import admit_batch
-from tsvec.engine.columns_intake import batch_of_columns
 from tsvec.engine.commit import IngestTask, refusal
 from tsvec.engine.entities import Entities
-from tsvec.engine.intake import PointLike, points_to_batch
+from tsvec.engine.intake.admission import admit_batch
+from tsvec.engine.intake.columns import batch_of_columns
+from tsvec.engine.intake.points import PointLike, points_to_batch
 from tsvec.engine.store import CollectionStore
 from tsvec.engine.stores import Stores
 from tsvec.engine.writer import Writer

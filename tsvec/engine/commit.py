@@ -20,7 +20,7 @@ from tsvec.model.points import OnError, PointBatch, RowError
 from tsvec.model.replies import IngestError, IngestReply
 from tsvec.model.times import TIME_MISSING, time_to_datetime
 from tsvec.model.validation import DETAILS_MAX
-from tsvec.storage.frames import PAYLOAD_BYTES_MAX, Frame, Kind, Operation
+from tsvec.storage.log.frames import PAYLOAD_BYTES_MAX, Frame, Kind, Operation
 from tsvec.storage.schema import encode_points
 from tsvec.window.entities import EntityDraft
 from tsvec.window.hot import HotRows

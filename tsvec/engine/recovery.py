@@ -13,13 +13,13 @@ from tsvec.model.errors import CorruptError
 from tsvec.model.vectors import Int64Array
 from tsvec.storage.columns import ColumnsFile
 from tsvec.storage.files import SyncFailedError
-from tsvec.storage.frames import Frame, Operation
 from tsvec.storage.layout import CollectionPaths
-from tsvec.storage.log import Log
+from tsvec.storage.log.chain import Log
+from tsvec.storage.log.frames import Frame, Operation
+from tsvec.storage.log.segment import HEADER_BYTES
 from tsvec.storage.manifest import LogEntry, Manifest, PartitionEntry, remove_orphans
 from tsvec.storage.partition import PartitionStore
 from tsvec.storage.schema import decode_points, times_from_arrow, vectors_from_arrow
-from tsvec.storage.segment import HEADER_BYTES
 from tsvec.storage.state import read_state
 from tsvec.window.entities import EntityDraft, EntityRegistry
 from tsvec.window.hot import HotRows

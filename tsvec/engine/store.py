@@ -15,7 +15,7 @@ from tsvec.model.vectors import Int64Array
 from tsvec.storage.duck import DuckFiles
 from tsvec.storage.files import Files, SyncFailedError
 from tsvec.storage.layout import CollectionPaths
-from tsvec.storage.log import Log
+from tsvec.storage.log.chain import Log
 from tsvec.storage.manifest import (
     FileEntry,
     LogEntry,

@@ -12,9 +12,9 @@ from tsvec.model.errors import NotFoundError, TsvecError
 from tsvec.storage.checksums import sha256_of
 from tsvec.storage.duck import DuckFiles
 from tsvec.storage.files import Files
-from tsvec.storage.frames import Frame
 from tsvec.storage.layout import DELETED_SUFFIX, CollectionPaths, RootDirectory
-from tsvec.storage.log import Log
+from tsvec.storage.log.chain import Log
+from tsvec.storage.log.frames import Frame
 from tsvec.storage.manifest import FileEntry, Manifest, PartitionEntry
 from tsvec.storage.partition import PartitionStore
 from tsvec.storage.state import read_state

@@ -13,7 +13,7 @@ from tsvec.model.collections import CollectionConfig
 from tsvec.model.errors import CorruptError
 from tsvec.storage.files import Files
 from tsvec.storage.layout import CollectionPaths
-from tsvec.storage.log import LogPosition
+from tsvec.storage.log.chain import LogPosition
 
 _VERSION: Final = 1
 

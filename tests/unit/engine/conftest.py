@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.engine.rig import ManualClock, open_database
+from tests.unit.engine.rig import ManualClock, close_in_time, open_database
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def opened(tmp_path):
 
     yield open_here
     for database in databases:
-        database.close()
+        close_in_time(database)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -79,6 +80,14 @@ def wait_until(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < give_up, "waited in vain"
         time.sleep(0.002)
+
+
+def close_in_time(database: Database) -> None:
+    """Close a database, or fail if that takes for ever."""
+    closing = threading.Thread(target=database.close, daemon=True)
+    closing.start()
+    closing.join(WAIT_SECONDS)
+    assert not closing.is_alive(), "the database does not close"
 
 
 def settle(database: Database, name: str = "c") -> None:

@@ -13,7 +13,7 @@ from tsvec.engine.commit import CloseTask, ConfigureTask, GroupBuilder, IngestTa
 from tsvec.model.errors import ConflictError, InvalidRequestError, TooLargeError
 from tsvec.model.points import RowError
 from tsvec.model.times import TIME_MISSING, time_to_datetime
-from tsvec.storage.frames import Kind, Operation
+from tsvec.storage.log.frames import Kind, Operation
 from tsvec.storage.schema import decode_points
 
 

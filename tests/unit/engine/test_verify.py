@@ -64,6 +64,20 @@ def test_a_missing_file_is_found(closed, pattern):
     assert any(path.name in problem and "missing" in problem for problem in report.problems)
 
 
+def test_a_log_without_its_first_segment_is_found(opened, tmp_path):
+    database = opened(segment_bytes_min=1 << 16, segment_bytes_max=1 << 16)
+    collection = database.create_collection("c", dim=2, metric="l2")
+    for turn in range(4):
+        collection.ingest(batch_of(1_000, first=1_000 * turn))
+    first, *others = sorted(store_of(database).paths.log.iterdir())
+    assert others
+    database.close()
+    assert verify_directory(tmp_path / "db").ok
+    first.unlink()
+    report = verify_directory(tmp_path / "db")
+    assert [first.name in problem for problem in report.problems] == [True]
+
+
 def test_damaged_columns_are_repaired_on_request(closed):
     directory, (root, _) = closed
     [path] = root.rglob("columns.bin")

@@ -8,7 +8,14 @@ from dataclasses import replace
 
 import pytest
 
-from tests.unit.engine.rig import batch_of, open_database, settle, store_of, wait_until
+from tests.unit.engine.rig import (
+    batch_of,
+    close_in_time,
+    open_database,
+    settle,
+    store_of,
+    wait_until,
+)
 from tsvec.model.errors import (
     ConflictError,
     DiskFullError,
@@ -141,7 +148,7 @@ def test_closing_writes_what_is_queued_even_if_it_must_wait_for_room(opened, tmp
     database = opened("seal.start=sleep:20", seal_rows=256, hot_rows_max=256)
     collection = database.create_collection("c", dim=2, metric="l2")
     futures = [collection.submit(batch_of(20_000, first=n * 20_000)) for n in range(3)]
-    database.close()
+    close_in_time(database)
     assert [future.result(0).seq for future in futures] == [20_000, 40_000, 60_000]
     with pytest.raises(UnavailableError, match="closed"):
         collection.submit(batch_of(1))

@@ -8,11 +8,11 @@ import pyarrow as pa
 from tsvec.model.collections import CollectionConfig
 from tsvec.storage.failpoints import FailPoints
 from tsvec.storage.files import Files
-from tsvec.storage.frames import Frame, Kind, Operation
-from tsvec.storage.log import Log
+from tsvec.storage.log.chain import Log
+from tsvec.storage.log.frames import Frame, Kind, Operation
+from tsvec.storage.log.segment import HEADER_BYTES
 from tsvec.storage.manifest import LogEntry, Manifest
 from tsvec.storage.schema import partition_schema, times_to_arrow, vectors_to_arrow
-from tsvec.storage.segment import HEADER_BYTES
 
 HISTORY = 0x0123_4567_89AB_CDEF
 SEGMENT_BYTES = 1 << 16

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tsvec.engine.intake import JSON, MEDIA_TYPES, decode_points
+from tsvec.engine.intake.points import JSON, MEDIA_TYPES, decode_points
 from tsvec.model.limits import LIMITS
 from tsvec.server.body import media_type_of, read_body, wrong_media_type
 from tsvec.server.parameters import IngestParameters, read_query

@@ -11,7 +11,7 @@ import pytest
 from tsvec.cli.files.columns import plan_columns
 from tsvec.cli.files.readers import open_source
 from tsvec.cli.files.rows import prepare, prepare_all
-from tsvec.engine.intake import ARROW, decode_points
+from tsvec.engine.intake.points import ARROW, decode_points
 from tsvec.model.errors import InvalidRequestError
 from tsvec.model.times import TIME_MISSING
 

@@ -9,7 +9,7 @@ import struct
 
 import pyarrow as pa
 
-from tsvec.engine.refused_rows import check_row_count
+from tsvec.engine.intake.refused_rows import check_row_count
 from tsvec.model.errors import InvalidRequestError
 
 _END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"

@@ -14,8 +14,8 @@ import numpy as np
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
-from tsvec.engine.arrow_intake import batch_from_arrow
-from tsvec.engine.refused_rows import RefusedRows, check_row_count, empty_batch
+from tsvec.engine.intake.arrow import batch_from_arrow
+from tsvec.engine.intake.refused_rows import RefusedRows, check_row_count, empty_batch
 from tsvec.model.errors import InvalidRequestError
 from tsvec.model.points import IngestRequest, OnError, PointBatch, PointInput
 from tsvec.model.strict_json import decode_json, refuse_byte_order_mark, refuse_repeated_keys

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tsvec.engine.arrow_intake import batch_from_arrow
+from tsvec.engine.intake.arrow import batch_from_arrow
 from tsvec.model.errors import InvalidRequestError, TooLargeError
 from tsvec.model.limits import LIMITS
 from tsvec.model.times import TIME_MISSING

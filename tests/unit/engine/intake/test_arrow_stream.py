@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tsvec.engine.arrow_stream import read_stream
+from tsvec.engine.intake.arrow_stream import read_stream
 from tsvec.model.errors import InvalidRequestError, TooLargeError, TsvecError
 from tsvec.model.limits import LIMITS
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from tsvec.engine.columns_intake import batch_of_columns
+from tsvec.engine.intake.columns import batch_of_columns
 from tsvec.model.errors import InvalidRequestError, TooLargeError
 from tsvec.model.limits import LIMITS
 from tsvec.model.times import TIME_MISSING

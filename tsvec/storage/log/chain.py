@@ -19,8 +19,8 @@ import numpy as np
 
 from tsvec.model.errors import CorruptError
 from tsvec.storage.files import Files, SyncFailedError
-from tsvec.storage.frames import Frame, Kind, Operation, decode_frame, encode_frame, frame_bytes
-from tsvec.storage.segment import HEADER_BYTES, Segment, SegmentHeader, Watermark
+from tsvec.storage.log.frames import Frame, Kind, Operation, decode_frame, encode_frame, frame_bytes
+from tsvec.storage.log.segment import HEADER_BYTES, Segment, SegmentHeader, Watermark
 
 _NAME = re.compile(r"\d{10}\.log")
 _INDEX_STEP_BYTES = 64 << 10

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsvec.engine.intake import JSON, NDJSON, decode_points, points_to_batch
+from tsvec.engine.intake.points import JSON, NDJSON, decode_points, points_to_batch
 from tsvec.model.errors import InvalidRequestError
 from tsvec.model.points import PointInput
 from tsvec.model.times import TIME_MAX_US, TIME_MIN_US, TIME_MISSING

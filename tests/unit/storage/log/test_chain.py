@@ -26,9 +26,9 @@ from tests.unit.storage.samples import (
 )
 from tsvec.model.errors import CorruptError
 from tsvec.storage.files import Files, SyncFailedError
-from tsvec.storage.frames import Frame, Kind, Operation, frame_bytes
-from tsvec.storage.log import Log, LogPosition
-from tsvec.storage.segment import HEADER_BYTES, Segment
+from tsvec.storage.log.chain import Log, LogPosition
+from tsvec.storage.log.frames import Frame, Kind, Operation, frame_bytes
+from tsvec.storage.log.segment import HEADER_BYTES, Segment
 
 FLIPS = 600
 SLOTS = (1_024, 2_048)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
-from tsvec.engine.intake import points_to_batch
-from tsvec.engine.refused_rows import check_row_count
+from tsvec.engine.intake.points import points_to_batch
+from tsvec.engine.intake.refused_rows import check_row_count
 from tsvec.model.errors import ErrorDetail, InvalidRequestError
 from tsvec.model.limits import LIMITS
 from tsvec.model.points import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tsvec.engine.refused_rows import RefusedRows, check_row_count, empty_batch
+from tsvec.engine.intake.refused_rows import RefusedRows, check_row_count, empty_batch
 from tsvec.model.errors import InvalidRequestError, TooLargeError
 from tsvec.model.limits import LIMITS
 from tsvec.model.points import PointBatch, PointInput

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.unit.engine.rig import batch_of
-from tsvec.engine.admission import admit_batch
+from tsvec.engine.intake.admission import admit_batch
 from tsvec.model.collections import CollectionConfig
 from tsvec.model.errors import InvalidRequestError
 from tsvec.model.points import RowError

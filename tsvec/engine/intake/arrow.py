@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
 
-from tsvec.engine.arrow_stream import read_stream
-from tsvec.engine.refused_rows import RefusedRows
+from tsvec.engine.intake.arrow_stream import read_stream
+from tsvec.engine.intake.refused_rows import RefusedRows
 from tsvec.model.errors import InvalidRequestError, TooLargeError
 from tsvec.model.limits import LIMITS
 from tsvec.model.points import (

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.storage.samples import data_frame, fingerprint, flipped
-from tsvec.storage.frames import (
+from tsvec.storage.log.frames import (
     HEADER_BYTES,
     Frame,
     Kind,

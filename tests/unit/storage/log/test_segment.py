@@ -11,7 +11,7 @@ import pytest
 from tests.unit.storage.samples import HISTORY, SEGMENT_BYTES, with_bit_flipped
 from tsvec.model.errors import CorruptError
 from tsvec.storage.files import Files
-from tsvec.storage.segment import HEADER_BYTES, Segment, SegmentHeader, Watermark
+from tsvec.storage.log.segment import HEADER_BYTES, Segment, SegmentHeader, Watermark
 
 HEADER = SegmentHeader(
     number=3, history=HISTORY, first_seq=10, capacity=SEGMENT_BYTES, chain=0xC0FFEE, created_at=-5
