@@ -24,7 +24,7 @@ from tsvec.storage.log.frames import decode_frame
 from tsvec.storage.log.segment import HEADER_BYTES as SEGMENT_HEADER_BYTES
 from tsvec.storage.log.segment import Segment
 
-TRIALS = 1_000 if IS_LONG else 100
+TRIALS = 1_000 if IS_LONG else 40
 DAY_US = 86_400_000_000
 KINDS = (
     "*.log",

@@ -53,7 +53,7 @@ from tsvec.cli.options import (
     WindowSizeOption,
 )
 from tsvec.cli.progress import progress
-from tsvec.cli.serve import listen, run_until_signal, url_of
+from tsvec.cli.serve import allow_many_files, listen, run_until_signal, url_of
 from tsvec.cli.target import (
     Target,
     check_directory,
@@ -165,6 +165,7 @@ def serve(
     ] = False,
 ) -> None:
     """Serve a directory over HTTP until Ctrl-C or SIGTERM."""
+    allow_many_files()
     path = directory_of(data)
     with Database(path) as database:
         server = build_server(database, host=host, port=port, allow_open_network=allow_open_network)

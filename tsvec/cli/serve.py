@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 import threading
@@ -27,6 +28,14 @@ def listen(host: str, port: int) -> socket.socket:
         raise ConflictError(
             f"cannot listen on {host}:{port}: {reason}; --port 0 takes a free port"
         ) from None
+
+
+def allow_many_files() -> None:
+    """Raise the limit of open files as far as it goes: each connection and partition holds one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def url_of(listener: socket.socket) -> str:

@@ -117,7 +117,8 @@ class Writer:
                     self._write_group(store, mine)
                 self.refused = None
             except TsvecError as error:
-                self.refused = error.message
+                if error.retryable:
+                    self.refused = error.message
                 _refuse(mine, error)
 
     def _write_group(self, store: CollectionStore, tasks: list[Task]) -> None:

@@ -21,7 +21,7 @@ from tsvec.storage.files import Files, translated
 FORMAT_VERSION = 1
 _FORMAT = f"tsvec {FORMAT_VERSION}\n"
 DELETED_SUFFIX = ".deleted"
-_BEFORE_FORMAT = ("LOCK", "FORMAT.tmp")
+_BEFORE_FORMAT = ("LOCK", "FORMAT.tmp", "lost+found")
 """What a crash while making a directory may leave in it."""
 
 
