@@ -104,7 +104,7 @@ def test_the_scan_that_widens_equals_brute_force(databases, data, metric, dim):
     seed = data.draw(st.integers(0, 2**32 - 1))
     rng = np.random.default_rng(seed)
     rows = data.draw(st.integers(100, 400))
-    scale = data.draw(st.sampled_from((1.0, 1e-3, 1e14)))
+    scale = data.draw(st.sampled_from((1.0, 1e-3, 1e14, 1e30)))
     base = rng.standard_normal(dim)
     spread = data.draw(st.sampled_from((0.0, 1e-9, 1e-7, 1e-4, 1.0)))
     vectors = (scale * (base + spread * rng.standard_normal((rows, dim)))).astype(np.float32)
