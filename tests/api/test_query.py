@@ -116,6 +116,17 @@ def test_a_batch_of_no_or_too_many_questions(client, storms, refused, count):
     assert refused(reply, 400, "invalid_request")["details"][0]["field"] == "queries"
 
 
+def test_a_batch_of_too_many_neighbours(client, storms, refused):
+    most = LIMITS.batch_hits_max // LIMITS.k_max
+    queries = [{"query_vector": KATRINA, "k": LIMITS.k_max}] * most
+    path = f"{storms}/query/temporal-knn/batch"
+    assert client.post(path, json={"queries": queries}).status_code == 200
+    body = refused(
+        client.post(path, json={"queries": [*queries, queries[0]]}), 400, "invalid_request"
+    )
+    assert "batch_hits_max" in body["message"]
+
+
 def test_a_zero_vector_has_no_direction(client, refused):
     client.post("/v1/collections", json={"name": "c", "dim": 2, "metric": "cosine"})
     reply = ask(client, "/v1/collections/c", query_vector=[0, 0])

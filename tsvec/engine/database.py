@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import weakref
 from importlib.metadata import version
 from pathlib import Path
@@ -182,6 +183,11 @@ class Database:
 def _shut_down(
     writer: Writer, worker: Worker, stores: Stores, duck: DuckFiles, root: RootDirectory
 ) -> None:
+    if threading.current_thread() in (writer.thread, worker.thread):
+        # The collector may run this in either thread, which cannot wait for its own end.
+        parts = (writer, worker, stores, duck, root)
+        threading.Thread(target=_shut_down, args=parts, name="tsvec-shutdown").start()
+        return
     # The writer first: what is still queued may have to wait for a seal to make room.
     writer.stop()
     worker.stop()

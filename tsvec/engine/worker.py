@@ -27,13 +27,13 @@ class Worker:
         self._stop_writing = stop_writing
         self._wake = threading.Event()
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="tsvec-worker", daemon=True)
+        self.thread = threading.Thread(target=self._run, name="tsvec-worker", daemon=True)
         self.problem: str | None = None
         self.seals = 0
 
     def start(self) -> None:
         """Begin to look."""
-        self._thread.start()
+        self.thread.start()
 
     def wake(self) -> None:
         """Look now."""
@@ -43,8 +43,8 @@ class Worker:
         """Finish the seal at work, then end the thread."""
         self._stopping.set()
         self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        if self.thread.is_alive():
+            self.thread.join()
 
     def _run(self) -> None:
         while not self._stopping.is_set():

@@ -38,13 +38,13 @@ class Writer:
         self._queued_rows = 0
         self._unmarked: set[CollectionStore] = set()
         self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="tsvec-writer", daemon=True)
+        self.thread = threading.Thread(target=self._run, name="tsvec-writer", daemon=True)
         self.failure: str | None = None
         self.refused: str | None = None
 
     def start(self) -> None:
         """Begin to write."""
-        self._thread.start()
+        self.thread.start()
 
     def submit(self, task: Task) -> None:
         """Queue a task; its future is resolved once it is durable and visible.
@@ -69,8 +69,8 @@ class Writer:
         with self._wanted:
             self._stopping = True
             self._wanted.notify()
-        if self._thread.is_alive():
-            self._thread.join()
+        if self.thread.is_alive():
+            self.thread.join()
 
     def _run(self) -> None:
         while (tasks := self._next_group()) is not None:

@@ -43,7 +43,7 @@ def _measure_block(metric: Metric, target: Float64Array, block: Float64Array) ->
         return np.asarray(np.sqrt(_sum_rows(block * block)))
     products = _sum_rows(block * target)
     if metric == "dot":
-        return np.asarray(-products)
+        return np.asarray(0.0 - products)  # not -0.0 where they are orthogonal
     lengths = np.sqrt(_sum_rows(target * target))
     block *= block
     cosines = products / (np.sqrt(_sum_rows(block)) * lengths)

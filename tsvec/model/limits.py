@@ -18,6 +18,9 @@ class Limits(BaseModel):
         default=64 << 20, description="Bytes of an NDJSON or Arrow request body, after inflation."
     )
     queries_max: int = Field(default=1_000, description="Queries in one temporal_knn_batch.")
+    batch_hits_max: int = Field(
+        default=100_000, description="The sum of `k` over the queries of one temporal_knn_batch."
+    )
     selector_items_max: int = Field(
         default=1_000, description="Names in `entity_ids` or `entity_types`."
     )

@@ -79,7 +79,17 @@ class TemporalKnnBatchRequest(BaseModel):
 
     queries: Annotated[
         list[TemporalKnnRequest], Field(min_length=1, max_length=LIMITS.queries_max)
-    ] = Field(description="The questions, answered in this order.")
+    ] = Field(description="The questions, answered in this order; their `k` add up to a limit.")
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        hits = sum(query.k for query in self.queries)
+        if hits > LIMITS.batch_hits_max:
+            raise ValueError(
+                f"the queries ask for {hits} neighbours in all, more than {LIMITS.batch_hits_max} "
+                "(batch_hits_max); send them in several batches"
+            )
+        return self
 
 
 class HistoryRequest(TimeRange):

@@ -20,15 +20,21 @@ class _Round:
     answers: list[asyncio.Future[bytes]] = field(default_factory=list)
 
     def finish(self) -> None:
-        """Ask, and tell everyone."""
+        """Ask, and tell everyone; if asking together fails, each question is asked by itself."""
         try:
             replies = self.collection.encode_answers(self.questions)
-        except Exception as error:  # noqa: BLE001 - it is told to all who wait
-            for answer in self.answers:
-                _tell(answer, error)
+        except Exception:  # noqa: BLE001 - whose fault it is shows when each is asked alone
+            for question, answer in zip(self.questions, self.answers, strict=True):
+                _tell(answer, self._ask_alone(question))
             return
         for answer, reply in zip(self.answers, replies, strict=True):
             _tell(answer, reply)
+
+    def _ask_alone(self, question: PreparedKnn) -> bytes | Exception:
+        try:
+            return self.collection.encode_answers([question])[0]
+        except Exception as error:  # noqa: BLE001 - it is told to who waits
+            return error
 
 
 class QueryBridge:
@@ -47,11 +53,13 @@ class QueryBridge:
         answer: asyncio.Future[bytes] = self.loop.create_future()
         if not self._rounds:
             self.loop.call_soon(self._finish_all)
-        round_ = self._rounds.setdefault(collection.name, _Round(collection))
+        # By history, not by name: a collection may be deleted and made anew in between.
+        history = question.windows.history
+        round_ = self._rounds.setdefault(history, _Round(collection))
         round_.questions.append(question)
         round_.answers.append(answer)
         if len(round_.questions) == _QUESTIONS_MAX:
-            self._rounds.pop(collection.name).finish()
+            self._rounds.pop(history).finish()
         return answer
 
     def _finish_all(self) -> None:

@@ -128,4 +128,4 @@ def test_stopping_wakes_a_worker_that_sleeps(monkeypatch):
     sleeper.wake()
     assert looked.wait(10)
     sleeper.stop()
-    assert not sleeper._thread.is_alive()
+    assert not sleeper.thread.is_alive()

@@ -3,27 +3,45 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pytest
 
-from tsvec.model.errors import UnavailableError
+from tsvec.model.errors import CorruptError
 from tsvec.server import query_bridge
 from tsvec.server.query_bridge import QueryBridge
+
+
+@dataclass(frozen=True)
+class Question:
+    """A prepared question as far as the bridge looks at it."""
+
+    text: str
+    windows: SimpleNamespace
 
 
 class Collection:
     """Answers each question with its own text, and remembers what was asked together."""
 
-    def __init__(self, name: str = "c") -> None:
-        self.name = name
+    def __init__(self, history: str = "1") -> None:
+        self.history = history
         self.rounds: list[list[str]] = []
-        self.failure: Exception | None = None
+        self.bad: set[str] = set()
 
-    def encode_answers(self, questions: list[str]) -> list[bytes]:
-        self.rounds.append(list(questions))
-        if self.failure is not None:
-            raise self.failure
-        return [question.encode() for question in questions]
+    def question(self, text: str) -> Question:
+        return Question(text, SimpleNamespace(history=self.history))
+
+    def encode_answers(self, questions: list[Question]) -> list[bytes]:
+        self.rounds.append([question.text for question in questions])
+        for question in questions:
+            if question.text in self.bad:
+                raise CorruptError(f"{question.text} met a damaged part")
+        return [question.text.encode() for question in questions]
+
+
+def ask(bridge: QueryBridge, collection: Collection, text: str) -> asyncio.Future[bytes]:
+    return bridge.ask(collection, collection.question(text))
 
 
 def run(work):
@@ -33,11 +51,11 @@ def run(work):
     return asyncio.run(with_bridge())
 
 
-def test_one_turn_is_one_round_a_collection():
+def test_one_turn_is_one_round_a_history():
     first, second = Collection("a"), Collection("b")
 
     async def work(bridge):
-        answers = [bridge.ask(first, "1"), bridge.ask(second, "2"), bridge.ask(first, "3")]
+        answers = [ask(bridge, first, "1"), ask(bridge, second, "2"), ask(bridge, first, "3")]
         assert first.rounds == second.rounds == []
         return await asyncio.gather(*answers)
 
@@ -51,7 +69,7 @@ def test_a_full_round_is_asked_at_once_and_another_begins():
     questions = [str(number) for number in range(most + 2)]
 
     async def work(bridge):
-        answers = [bridge.ask(collection, question) for question in questions]
+        answers = [ask(bridge, collection, question) for question in questions]
         assert collection.rounds == [questions[:most]]
         return await asyncio.gather(*answers)
 
@@ -63,29 +81,31 @@ def test_a_later_turn_is_a_new_round():
     collection = Collection()
 
     async def work(bridge):
-        return await bridge.ask(collection, "1"), await bridge.ask(collection, "2")
+        return await ask(bridge, collection, "1"), await ask(bridge, collection, "2")
 
     assert run(work) == (b"1", b"2")
     assert collection.rounds == [["1"], ["2"]]
 
 
-def test_a_failure_is_told_to_all_who_wait():
+def test_a_failure_is_told_only_to_who_asked_for_it():
     collection = Collection()
-    collection.failure = UnavailableError("closed")
+    collection.bad = {"2"}
 
     async def work(bridge):
-        return await asyncio.gather(
-            bridge.ask(collection, "1"), bridge.ask(collection, "2"), return_exceptions=True
-        )
+        answers = [ask(bridge, collection, text) for text in ("1", "2", "3")]
+        return await asyncio.gather(*answers, return_exceptions=True)
 
-    assert run(work) == [collection.failure, collection.failure]
+    first, second, third = run(work)
+    assert (first, third) == (b"1", b"3")
+    assert isinstance(second, CorruptError)
+    assert collection.rounds == [["1", "2", "3"], ["1"], ["2"], ["3"]]
 
 
 def test_who_gave_up_waiting_disturbs_nobody():
     collection = Collection()
 
     async def work(bridge):
-        gone, stays = bridge.ask(collection, "1"), bridge.ask(collection, "2")
+        gone, stays = ask(bridge, collection, "1"), ask(bridge, collection, "2")
         gone.cancel()
         with pytest.raises(asyncio.CancelledError):
             await gone
