@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from tsvec.engine.commit import IngestTask, refusal
+from tsvec.engine.commit import IngestTask, Promise, refusal
 from tsvec.engine.entities import Entities
 from tsvec.engine.intake.admission import admit_batch
 from tsvec.engine.intake.columns import batch_of_columns
@@ -33,7 +33,7 @@ from tsvec.query.knn import PreparedKnn, answer_knn, encode_knn, prepare_knn
 from tsvec.query.windows import page_windows
 from tsvec.window.entities import EntityDraft, EntityRegistry
 
-__all__ = ["Collection", "PreparedKnn"]
+__all__ = ["Collection", "PreparedKnn", "Promise"]
 
 Record = TypeVar("Record", bound=BaseModel)
 
@@ -75,11 +75,15 @@ class Collection:
 
     def submit(self, batch: PointBatch, on_error: OnError = "reject_all") -> Future[IngestReply]:
         """The same for a batch, without waiting: the future resolves once it is fsynced."""
+        future: Future[IngestReply] = Future()
+        self.enqueue(batch, on_error, future)
+        return future
+
+    def enqueue(self, batch: PointBatch, on_error: OnError, promise: Promise[IngestReply]) -> None:
+        """The same, telling the outcome to a promise, in the writer's thread."""
         store = self._store_for(batch, on_error)
         admitted = admit_batch(store.windows.config, batch, on_error)
-        task = IngestTask(store, admitted, on_error)
-        self._writer.submit(task)
-        return task.future
+        self._writer.submit(IngestTask(store, admitted, on_error, promise))
 
     def temporal_knn(self, query_vector: Any = None, **request: Any) -> TemporalKnnReply:
         """The k points nearest to a vector or an entity inside a time range.

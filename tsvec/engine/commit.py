@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from operator import attrgetter
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -25,11 +26,29 @@ from tsvec.storage.schema import encode_points
 from tsvec.window.entities import EntityDraft
 from tsvec.window.hot import HotRows
 
+Outcome_contra = TypeVar("Outcome_contra", contravariant=True)
+
 _FRAME_BYTES = 16 << 20
 """Requests of a group share a frame up to about this size; a larger request has its own."""
 
 _REQUEST_BYTES_MAX = PAYLOAD_BYTES_MAX - (128 << 20)
 """Vectors and metadata of one request; ids, keys and types fit into the rest of a frame."""
+
+
+class Promise(Protocol[Outcome_contra]):
+    """Where the outcome of a task goes: a Future, or what an event loop can do with less."""
+
+    def set_running_or_notify_cancel(self) -> bool:
+        """The task begins; False if nobody wants it any more."""
+
+    def done(self) -> bool:
+        """Whether it has its outcome."""
+
+    def set_result(self, result: Outcome_contra, /) -> None:
+        """The task is durable and visible."""
+
+    def set_exception(self, exception: BaseException, /) -> None:
+        """The task left no trace."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +58,7 @@ class IngestTask:
     store: CollectionStore
     batch: PointBatch
     on_error: OnError
-    future: Future[IngestReply] = field(default_factory=Future)
+    future: Promise[IngestReply] = field(default_factory=Future)
 
     @property
     def rows(self) -> int:
@@ -75,7 +94,7 @@ class Group:
 
     frames: list[Frame]
     changes: Changes
-    replies: list[tuple[Future[IngestReply], IngestReply]]
+    replies: list[tuple[Promise[IngestReply], IngestReply]]
     configured: list[Future[CollectionInfo]]
     closing: list[Future[None]]
 
@@ -104,7 +123,7 @@ class GroupBuilder:
         self._open_bytes = 0
         self._frames: list[Frame] = []
         self._rows: list[HotRows] = []
-        self._replies: list[tuple[Future[IngestReply], IngestReply]] = []
+        self._replies: list[tuple[Promise[IngestReply], IngestReply]] = []
         self._configured: list[Future[CollectionInfo]] = []
         self._closing: list[Future[None]] = []
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future
 from typing import Any
 
 from tsvec.engine.clock import Clock
-from tsvec.engine.commit import Group, GroupBuilder, Task
+from tsvec.engine.commit import Group, GroupBuilder, Promise, Task
 from tsvec.engine.store import CollectionStore
 from tsvec.model.errors import InternalError, TsvecError, UnavailableError
 from tsvec.model.settings import Settings
@@ -181,6 +180,6 @@ def _refuse(tasks: list[Task], error: TsvecError) -> None:
             task.future.set_exception(type(error)(error.message, error.details))
 
 
-def _resolve(future: Future[Any], value: object) -> None:
+def _resolve(future: Promise[Any], value: object) -> None:
     if not future.done():
         future.set_result(value)

@@ -16,6 +16,7 @@ from tsvec.model.validation import Location, detail_at, refusal
 Record = TypeVar("Record", bound=BaseModel)
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_SCALARS = {str, int, float, bool, np.ndarray, type(None)}
 _KEY = re.compile(rb'"[ \t\r\n]*:')
 
 
@@ -102,7 +103,7 @@ def _keys(value: object) -> int:
         case str() | int() | float() | np.ndarray() | None:  # asking for BaseModel is slow
             return 0
         case BaseModel():
-            given = value.model_fields_set
-            return len(given) + sum([_keys(getattr(value, name)) for name in given])
+            nested = [one for one in value.__dict__.values() if type(one) not in _SCALARS]
+            return len(value.model_fields_set) + sum(map(_keys, nested))
         case _:
             return 0

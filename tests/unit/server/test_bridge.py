@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from concurrent.futures import Future
 
 import pytest
 
+from tsvec.engine.collection import Promise
 from tsvec.model.errors import UnavailableError
 from tsvec.server.bridge import WriteBridge
 
@@ -16,14 +16,15 @@ class Collection:
     """Resolves what was submitted when it is told to, from another thread."""
 
     def __init__(self) -> None:
-        self.futures: list[Future] = []
+        self.futures: list[Promise] = []
         self.failure: Exception | None = None
 
-    def submit(self, batch: object, on_error: str) -> Future:
+    def enqueue(self, batch: object, on_error: str, promise: Promise) -> None:
         if self.failure is not None:
             raise self.failure
-        self.futures.append(Future())
-        return self.futures[-1]
+        assert promise.set_running_or_notify_cancel()
+        assert not promise.done()
+        self.futures.append(promise)
 
     def resolve(self, resolve) -> None:
         def work() -> None:
@@ -73,7 +74,7 @@ def test_an_error_goes_to_the_one_who_waits():
         collection, bridge = Collection(), WriteBridge(asyncio.get_running_loop())
         answers = await ask(bridge, collection, 2)
 
-        def resolve(number: int, future: Future) -> None:
+        def resolve(number: int, future: Promise) -> None:
             if number:
                 future.set_result("stored")
             else:
