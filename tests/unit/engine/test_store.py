@@ -81,7 +81,7 @@ def test_readers_see_whole_batches_only(opened):
             collection.ingest(batch)
 
     def read():
-        while not done.is_set():
+        while not done.wait(0.001):  # a spinning reader would starve the writer
             windows, facts = store.facts_of("same")
             known = facts.points if facts else 0
             numbers = sorted(
@@ -116,7 +116,7 @@ def test_an_entity_is_described_as_of_the_same_change_as_its_newest_point(opened
 
     writer = threading.Thread(target=write)
     writer.start()
-    while not done.is_set():
+    while not done.wait(0.001):  # a spinning reader would starve the writer
         info = collection.entities.get_entity("a")
         assert info.points == info.latest.seq == info.as_of_seq
         assert info.last_seen == info.latest.timestamp

@@ -146,7 +146,7 @@ def test_a_reader_sees_whole_rows_while_the_registry_grows(registry):
     problems = []
 
     def read():
-        while not done.is_set():
+        while not done.wait(0.001):  # a spinning reader would starve the writer
             facts = registry.facts(0)
             if facts.last_seen != facts.points - 1:
                 problems.append(facts)
