@@ -130,6 +130,7 @@ def test_writers_wait_while_the_hot_set_is_full(opened):
     wait_until(futures[0].done)
     highest = 0
     while not futures[1].done():
+        threading.Event().wait(0.001)
         highest = max(highest, sum(part.rows for part in store_of(database).windows.hot))
     assert 4_096 <= highest <= 4_095 + 16_384
     assert futures[1].result().seq == 2 * 16_384
