@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
-
-from tsvec.engine.commit import IngestTask, Promise, refusal
+from tsvec.engine.commit import IngestTask, Promise
 from tsvec.engine.entities import Entities
 from tsvec.engine.intake.admission import admit_batch
 from tsvec.engine.intake.columns import batch_of_columns
 from tsvec.engine.intake.points import PointLike, points_to_batch
+from tsvec.engine.intake.refused_rows import refuse_rows
 from tsvec.engine.store import CollectionStore
 from tsvec.engine.stores import Stores
 from tsvec.engine.writer import Writer
@@ -28,14 +27,12 @@ from tsvec.model.points import OnError, PointBatch
 from tsvec.model.queries import TemporalKnnBatchRequest, TemporalKnnRequest, TimeRange
 from tsvec.model.replies import IngestReply, TemporalKnnBatchReply, TemporalKnnReply
 from tsvec.model.times import time_to_datetime
-from tsvec.model.validation import invalid_request
+from tsvec.model.validation import Record, record_of
 from tsvec.query.knn import PreparedKnn, answer_knn, encode_knn, prepare_knn
 from tsvec.query.windows import page_windows
 from tsvec.window.entities import EntityDraft, EntityRegistry
 
 __all__ = ["Collection", "PreparedKnn", "Promise"]
-
-Record = TypeVar("Record", bound=BaseModel)
 
 
 class Collection:
@@ -131,14 +128,13 @@ class Collection:
         """Counts and sizes, read from one window set."""
         store = self._store()
         windows, files = store.windows, store.manifest
-        hot = sum(part.rows for part in windows.hot)
         times = [(part.time_min, part.time_max) for part in windows.parts()]
         return CollectionStats(
             collection=self.name,
             as_of_seq=windows.seq,
             points=windows.rows,
-            hot_points=hot,
-            sealed_points=windows.rows - hot,
+            hot_points=windows.hot_rows,
+            sealed_points=windows.rows - windows.hot_rows,
             entities=len(windows.registry),
             partitions=len(windows.sealed),
             first_time=time_to_datetime(min(low for low, _ in times)) if times else None,
@@ -179,7 +175,7 @@ class Collection:
             )
         *_, conflicts = EntityRegistry().resolve(admitted, EntityDraft())
         if conflicts and on_error == "reject_all":
-            raise refusal(ConflictError, conflicts)
+            raise refuse_rows(ConflictError, conflicts)
         return self._stores.create(config, exist_ok=True)
 
     def _batch(
@@ -198,10 +194,7 @@ class Collection:
 
 
 def _record(kind: type[Record], fields: dict[str, Any]) -> Record:
-    try:
-        return kind(**{name: value for name, value in fields.items() if value is not None})
-    except ValidationError as error:
-        raise invalid_request(error) from None
+    return record_of(kind, {name: value for name, value in fields.items() if value is not None})
 
 
 def _in_batch(error: TsvecError, place: int) -> TsvecError:

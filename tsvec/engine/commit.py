@@ -14,13 +14,13 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
+from tsvec.engine.intake.refused_rows import refuse_rows
 from tsvec.engine.store import Changes, CollectionStore
 from tsvec.model.collections import CollectionConfig, CollectionInfo
-from tsvec.model.errors import ConflictError, ErrorDetail, TooLargeError, TsvecError
+from tsvec.model.errors import ConflictError, TooLargeError
 from tsvec.model.points import OnError, PointBatch, RowError
 from tsvec.model.replies import IngestError, IngestReply
 from tsvec.model.times import TIME_MISSING, time_to_datetime
-from tsvec.model.validation import DETAILS_MAX
 from tsvec.storage.log.frames import PAYLOAD_BYTES_MAX, Frame, Kind, Operation
 from tsvec.storage.schema import encode_points
 from tsvec.window.entities import EntityDraft
@@ -153,7 +153,7 @@ class GroupBuilder:
             return
         numbers, types, added, refused = self._store.registry.resolve(batch, self._draft)
         if refused and task.on_error == "reject_all":
-            task.future.set_exception(refusal(ConflictError, refused))
+            task.future.set_exception(refuse_rows(ConflictError, refused))
             return
         if refused:
             bad = {error.index for error in refused}
@@ -228,15 +228,3 @@ class GroupBuilder:
 def _row_error(error: RowError) -> IngestError:
     message = f"{error.field}: {error.message}"
     return IngestError(index=error.index, code=error.code, message=message)
-
-
-def refusal(kind: type[TsvecError], refused: Sequence[RowError]) -> TsvecError:
-    """The error that refuses a whole request for its bad rows, the first of them in detail."""
-    details = [
-        ErrorDetail(field=error.field, message=error.message, row=error.index)
-        for error in refused[:DETAILS_MAX]
-    ]
-    message = f"{details[0].field}: {details[0].message}"
-    if len(refused) > 1:
-        message += f" (the first of {len(refused)} rows at fault)"
-    return kind(f"{message}; nothing was stored", details)

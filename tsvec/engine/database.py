@@ -8,9 +8,7 @@ import weakref
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
-
-from pydantic import ValidationError
+from typing import Self
 
 from tsvec.engine.clock import Clock, SystemClock
 from tsvec.engine.collection import Collection
@@ -29,11 +27,10 @@ from tsvec.model.collections import (
     CollectionPatch,
     Metric,
 )
-from tsvec.model.errors import ErrorDetail, InvalidRequestError
 from tsvec.model.limits import LIMITS
 from tsvec.model.replies import Health, Info, Readiness
 from tsvec.model.settings import Settings
-from tsvec.model.validation import invalid_request
+from tsvec.model.validation import check_page_limit, record_of
 from tsvec.storage.duck import DuckFiles
 from tsvec.storage.failpoints import FailPoints
 from tsvec.storage.files import Files
@@ -90,17 +87,14 @@ class Database:
         self, name: str, *, dim: int, metric: Metric = "cosine", window_size: str = "1h"
     ) -> Collection:
         """Make a collection; ConflictError if the name is taken."""
-        config = _checked(name=name, dim=dim, metric=metric, window_size=window_size)
+        fields = {"name": name, "dim": dim, "metric": metric, "window_size": window_size}
+        config = record_of(CollectionConfig, fields)
         self._stores.create(config)
         return self.collection(name)
 
     def list_collections(self, *, limit: int = 100, cursor: str | None = None) -> CollectionList:
         """One page of collections by name; `cursor` is the last name of the page before."""
-        if not 1 <= limit <= LIMITS.page_items_max:
-            message = f"must be 1 to {LIMITS.page_items_max}"
-            raise InvalidRequestError(
-                f"limit {message}", [ErrorDetail(field="limit", message=message)]
-            )
+        check_page_limit(limit)
         infos = [store.info() for store in self._stores.all()]
         found = [info for info in infos if cursor is None or info.name > cursor]
         page = found[:limit]
@@ -114,10 +108,7 @@ class Database:
     def update_collection(self, name: str, *, window_size: str) -> CollectionInfo:
         """Change what may be changed; durable when it returns."""
         store = self._stores.get(name)
-        try:
-            patch = CollectionPatch(window_size=window_size)
-        except ValidationError as error:
-            raise invalid_request(error) from None
+        patch = record_of(CollectionPatch, {"window_size": window_size})
         config = store.windows.config.model_copy(update=patch.model_dump())
         task = ConfigureTask(store, config)
         self._writer.submit(task)
@@ -200,21 +191,14 @@ def _read_store(store: CollectionStore) -> CollectionReading:
     windows = store.windows
     return CollectionReading(
         name=windows.config.name,
-        points_hot=sum(part.rows for part in windows.hot),
-        points_sealed=sum(part.rows for part in windows.sealed),
+        points_hot=windows.hot_rows,
+        points_sealed=windows.rows - windows.hot_rows,
         partitions=len(windows.sealed),
         entities=len(windows.registry),
         seq=windows.seq,
         log_bytes=store.log.bytes_on_disk(),
         log_syncs=store.log.syncs,
     )
-
-
-def _checked(**fields: Any) -> CollectionConfig:
-    try:
-        return CollectionConfig(**fields)
-    except ValidationError as error:
-        raise invalid_request(error) from None
 
 
 def connect(path: str | os.PathLike[str], *, settings: Settings | None = None) -> Database:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pydantic import ValidationError
-
 from tsvec.engine.store import CollectionStore
 from tsvec.model.queries import HistoryRequest, Include, Order
 from tsvec.model.replies import EntityInfo, HistoryReply
-from tsvec.model.validation import invalid_request
+from tsvec.model.validation import record_of
 from tsvec.query.history import describe_entity, page_history
 
 
@@ -39,12 +37,8 @@ class Entities:
         """One page of an entity's points by event time."""
         fields = {"start_time": start_time, "end_time": end_time, "cursor": cursor}
         given = {name: value for name, value in fields.items() if value is not None}
-        try:
-            request = HistoryRequest(
-                entity_id=entity_id, limit=limit, order=order, include=list(include), **given
-            )
-        except ValidationError as error:
-            raise invalid_request(error) from None
+        always = {"entity_id": entity_id, "limit": limit, "order": order, "include": list(include)}
+        request = record_of(HistoryRequest, always | given)
         return self.history(request)
 
     def history(self, request: HistoryRequest) -> HistoryReply:

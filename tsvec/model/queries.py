@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from tsvec.model.limits import LIMITS
 from tsvec.model.points import EntityId, EntityType
-from tsvec.model.times import Instant
+from tsvec.model.times import TIME_MAX_US, TIME_MIN_US, Instant
 from tsvec.model.vectors import RECORD, Vector
 
 Include = Literal["metadata", "vector"]
@@ -23,6 +23,13 @@ class TimeRange(BaseModel):
 
     start_time: Instant | None = Field(default=None, description="First instant included.")
     end_time: Instant | None = Field(default=None, description="First instant excluded.")
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """The half-open range in µs, open sides filled in."""
+        start = TIME_MIN_US if self.start_time is None else self.start_time
+        end = TIME_MAX_US + 1 if self.end_time is None else self.end_time
+        return start, end
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

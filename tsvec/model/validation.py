@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from tsvec.model.errors import ErrorDetail, InvalidRequestError
+from tsvec.model.limits import LIMITS
 from tsvec.model.vectors import ElementError
+
+Record = TypeVar("Record", bound=BaseModel)
 
 DETAILS_MAX = 20
 """Faults listed in one error; its message says how many there were."""
@@ -65,3 +69,22 @@ def refusal(details: Sequence[ErrorDetail]) -> InvalidRequestError:
 def invalid_request(error: ValidationError, prefix: Location = ()) -> InvalidRequestError:
     """The error a caller gets for a record that did not validate."""
     return refusal(details_of(error, prefix))
+
+
+def invalid_field(field: str, problem: str) -> InvalidRequestError:
+    """The error for one field: "limit must be 1 to 1000"."""
+    return InvalidRequestError(f"{field} {problem}", [ErrorDetail(field=field, message=problem)])
+
+
+def check_page_limit(limit: int) -> None:
+    """InvalidRequestError unless a page may have so many items."""
+    if not 1 <= limit <= LIMITS.page_items_max:
+        raise invalid_field("limit", f"must be 1 to {LIMITS.page_items_max}")
+
+
+def record_of(kind: type[Record], fields: Mapping[str, Any]) -> Record:
+    """The record of these fields; InvalidRequestError says what is wrong with them."""
+    try:
+        return kind(**fields)
+    except ValidationError as error:
+        raise invalid_request(error) from None

@@ -55,8 +55,7 @@ def page_history(windows: WindowSet, request: HistoryRequest) -> HistoryReply:
     """One page of an entity's points; EntityNotFoundError if it was never seen."""
     if windows.registry.number_of(request.entity_id) is None:
         raise EntityNotFoundError(f"there is no entity {request.entity_id!r} in this collection")
-    start = TIME_MIN_US if request.start_time is None else request.start_time
-    end = TIME_MAX_US + 1 if request.end_time is None else request.end_time
+    start, end = request.bounds
     after = None if request.cursor is None else _decode_cursor(request)
     if after is not None and request.order == "asc":
         start = max(start, after[0])

@@ -13,13 +13,12 @@ from pydantic import BaseModel
 
 from tsvec.model.errors import (
     EntityNotFoundError,
-    ErrorDetail,
     InsufficientHistoryError,
-    InvalidRequestError,
 )
 from tsvec.model.queries import TemporalKnnRequest
 from tsvec.model.replies import Eligible, Explain, Hit, PlanStep, TemporalKnnReply
-from tsvec.model.times import TIME_MAX_US, TIME_MIN_US, time_to_datetime
+from tsvec.model.times import TIME_MAX_US, time_to_datetime
+from tsvec.model.validation import invalid_field
 from tsvec.model.vectors import Float32Array, Int64Array
 from tsvec.query.candidates import Candidates, Search, Source, Target, find_nearest
 from tsvec.query.history import find_latest
@@ -53,7 +52,7 @@ class PreparedKnn:
 def prepare_knn(windows: WindowSet, request: TemporalKnnRequest) -> PreparedKnn:
     """Plan a question; raises what is wrong with it."""
     target = Target.of(windows.config.metric, _query_vector(windows, request))
-    start, end = range_of(request)
+    start, end = request.bounds
     choose = _row_filter(windows, request, start, end)
     parts = windows.parts() if request.explain else windows.overlapping(start, end)
     selected = [(part, part.select(start, end)) for part in parts]
@@ -114,28 +113,17 @@ def _answer(questions: Sequence[PreparedKnn], read_metadata: MetadataReader) -> 
     return replies
 
 
-def range_of(request: TemporalKnnRequest) -> tuple[int, int]:
-    """The half-open range of a request in µs, open sides filled in."""
-    start = TIME_MIN_US if request.start_time is None else request.start_time
-    end = TIME_MAX_US + 1 if request.end_time is None else request.end_time
-    return start, end
-
-
 def _query_vector(windows: WindowSet, request: TemporalKnnRequest) -> Float32Array:
     if request.query_vector is None:
         return _entity_vector(windows, str(request.entity_id), request.at)
     vector, dim = request.query_vector, windows.config.dim
     if len(vector) != dim:
-        raise _invalid_vector(f"has {len(vector)} elements, the collection has dim {dim}")
-    if windows.config.metric == "cosine" and not vector.any():
-        raise _invalid_vector("is zero, which has no direction to compare under cosine")
-    return vector
-
-
-def _invalid_vector(problem: str) -> InvalidRequestError:
-    return InvalidRequestError(
-        f"query_vector {problem}", [ErrorDetail(field="query_vector", message=problem)]
-    )
+        problem = f"has {len(vector)} elements, the collection has dim {dim}"
+    elif windows.config.metric == "cosine" and not vector.any():
+        problem = "is zero, which has no direction to compare under cosine"
+    else:
+        return vector
+    raise invalid_field("query_vector", problem)
 
 
 def _entity_vector(windows: WindowSet, entity_id: str, at: int | None) -> Float32Array:

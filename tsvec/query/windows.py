@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from tsvec.model.collections import WindowInfo, WindowList
-from tsvec.model.errors import ErrorDetail, InvalidRequestError
-from tsvec.model.limits import LIMITS
 from tsvec.model.queries import TimeRange
 from tsvec.model.times import TIME_MAX_US, TIME_MIN_US, time_to_datetime
+from tsvec.model.validation import check_page_limit, invalid_field
 from tsvec.window.part import count_rows
 from tsvec.window.window_set import WindowSet
 
 
 def page_windows(windows: WindowSet, span: TimeRange, limit: int, cursor: str | None) -> WindowList:
     """One page of non-empty windows, oldest first, counting their points inside `span`."""
-    if not 1 <= limit <= LIMITS.page_items_max:
-        raise _invalid("limit", f"must be 1 to {LIMITS.page_items_max}")
-    start = TIME_MIN_US if span.start_time is None else span.start_time
-    end = TIME_MAX_US + 1 if span.end_time is None else span.end_time
+    check_page_limit(limit)
+    start, end = span.bounds
     if cursor is not None:
         try:
             start = max(start, int(cursor))
         except ValueError:
-            raise _invalid("cursor", "not a next_cursor of this list") from None
+            raise invalid_field("cursor", "not a next_cursor of this list") from None
     width = windows.config.window_us
     items: list[WindowInfo] = []
     begin = _next_time(windows, start, end)
@@ -64,7 +61,3 @@ def _describe(windows: WindowSet, low: int, high: int, start: int, end: int) -> 
         hot_points=hot,
         partitions=partitions,
     )
-
-
-def _invalid(field: str, message: str) -> InvalidRequestError:
-    return InvalidRequestError(f"{field} {message}", [ErrorDetail(field=field, message=message)])

@@ -34,6 +34,11 @@ class WindowSet:
         return [p for p in self.parts() if p.time_min < end and p.time_max >= start]
 
     @property
+    def hot_rows(self) -> int:
+        """How many points are not yet sealed."""
+        return sum(part.rows for part in self.hot)
+
+    @property
     def rows(self) -> int:
         """How many points there are."""
         return sum(part.rows for part in self.parts())

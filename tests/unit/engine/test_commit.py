@@ -9,7 +9,8 @@ import pytest
 
 from tests.unit.engine.rig import NOON, ManualClock, batch_of, store_of
 from tsvec.engine import commit
-from tsvec.engine.commit import CloseTask, ConfigureTask, GroupBuilder, IngestTask, refusal
+from tsvec.engine.commit import CloseTask, ConfigureTask, GroupBuilder, IngestTask
+from tsvec.engine.intake.refused_rows import refuse_rows
 from tsvec.model.errors import ConflictError, InvalidRequestError, TooLargeError
 from tsvec.model.points import RowError
 from tsvec.model.times import TIME_MISSING, time_to_datetime
@@ -149,7 +150,7 @@ def test_a_change_of_configuration_takes_a_seq_between_the_points(store):
 
 def test_a_refusal_tells_the_first_fault_and_how_many_there_are():
     faults = [RowError(row, "x", "is bad", f"points[{row}].key") for row in range(30)]
-    error = refusal(InvalidRequestError, faults)
+    error = refuse_rows(InvalidRequestError, faults)
     assert error.message == (
         "points[0].key: is bad (the first of 30 rows at fault); nothing was stored"
     )

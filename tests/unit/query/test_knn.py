@@ -13,7 +13,7 @@ from tsvec.model.errors import (
 )
 from tsvec.model.queries import TemporalKnnRequest
 from tsvec.model.times import TIME_MAX_US, TIME_MIN_US
-from tsvec.query.knn import answer_knn, encode_knn, prepare_knn, range_of
+from tsvec.query.knn import answer_knn, encode_knn, prepare_knn
 
 TYPES = {"a": "ship", "b": "plane", "c": None}
 
@@ -200,4 +200,4 @@ def test_open_sides_reach_the_ends_of_the_calendar(shelf):
     assert ask(holding.windows, query_vector=[0, 0]).returned == 2
     assert ask(holding.windows, query_vector=[0, 0], end_time=TIME_MAX_US).returned == 1
     assert ask(holding.windows, query_vector=[0, 0], start_time=TIME_MAX_US).returned == 1
-    assert range_of(TemporalKnnRequest(query_vector=[1])) == (TIME_MIN_US, TIME_MAX_US + 1)
+    assert TemporalKnnRequest(query_vector=[1]).bounds == (TIME_MIN_US, TIME_MAX_US + 1)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tsvec.engine.commit import refusal
+from tsvec.engine.intake.refused_rows import refuse_rows
 from tsvec.model.collections import CollectionConfig
 from tsvec.model.errors import InvalidRequestError
 from tsvec.model.points import OnError, PointBatch, RowError
@@ -27,7 +27,7 @@ def admit_batch(config: CollectionConfig, batch: PointBatch, on_error: OnError) 
     ]
     refused.sort(key=lambda error: error.index)
     if on_error == "reject_all":
-        raise refusal(InvalidRequestError, refused)
+        raise refuse_rows(InvalidRequestError, refused)
     if len(bad):
         good = np.setdiff1d(np.arange(len(batch)), bad)
         batch = batch.take(good)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
 from pydantic import ValidationError
 
-from tsvec.model.errors import ErrorDetail, InvalidRequestError, TooLargeError
+from tsvec.model.errors import ErrorDetail, InvalidRequestError, TooLargeError, TsvecError
 from tsvec.model.limits import LIMITS
 from tsvec.model.points import OnError, PointBatch, RowError
-from tsvec.model.validation import detail_at, details_of, refusal
+from tsvec.model.validation import DETAILS_MAX, detail_at, details_of, refusal
 
 Raw = TypeVar("Raw")
 Good = TypeVar("Good")
@@ -39,6 +39,18 @@ def empty_batch(dim: int | None, refused: tuple[RowError, ...]) -> PointBatch:
         timestamp=np.empty(0, dtype=np.int64),
     )
     return replace(columns, refused=refused)
+
+
+def refuse_rows(kind: type[TsvecError], refused: Sequence[RowError]) -> TsvecError:
+    """The error that refuses a whole request for its bad rows, the first of them in detail."""
+    details = [
+        ErrorDetail(field=error.field, message=error.message, row=error.index)
+        for error in refused[:DETAILS_MAX]
+    ]
+    message = f"{details[0].field}: {details[0].message}"
+    if len(refused) > 1:
+        message += f" (the first of {len(refused)} rows at fault)"
+    return kind(f"{message}; nothing was stored", details)
 
 
 class RefusedRows:
