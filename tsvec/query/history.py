@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 
-import numpy as np
 import orjson
 
 from tsvec.model.errors import EntityNotFoundError, ErrorDetail, InvalidRequestError
@@ -39,14 +38,13 @@ def describe_entity(windows: WindowSet, entity_id: str, facts: EntityFacts | Non
     latest = None if facts is None else find_latest(windows, entity_id, TIME_MAX_US)
     if facts is None or latest is None:
         raise EntityNotFoundError(f"there is no entity {entity_id!r} in this collection")
-    part, row = latest
     return EntityInfo(
         entity_id=entity_id,
         entity_type=facts.entity_type,
         first_seen=time_to_datetime(facts.first_seen),
         last_seen=time_to_datetime(facts.last_seen),
         points=facts.points,
-        latest=make_points(windows, part, np.array([row]), ("metadata",))[0],
+        latest=make_points(windows, [latest], ("metadata",))[0],
         as_of_seq=windows.seq,
     )
 
@@ -68,10 +66,7 @@ def page_history(windows: WindowSet, request: HistoryRequest) -> HistoryReply:
     page = places[: request.limit]
     more = len(places) > len(page)
     return HistoryReply(
-        items=[
-            make_points(windows, part, np.array([row]), request.include)[0]
-            for _, _, row, part in page
-        ],
+        items=make_points(windows, [(part, row) for _, _, row, part in page], request.include),
         next_cursor=_encode_cursor(request, page[-1][:2]) if more else None,
         as_of_seq=windows.seq,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
 
@@ -71,41 +71,55 @@ def point_fields(
     ]
 
 
+def read_rows(
+    windows: WindowSet,
+    places: Sequence[tuple[Part, int]],
+    include: Collection[str],
+    read_metadata: MetadataReader = parse_metadata,
+) -> list[Fields]:
+    """The fields of a `Point` for each (part, row), in this order, each part read once."""
+    by_part: dict[int, list[int]] = {}
+    for position, (part, _) in enumerate(places):
+        by_part.setdefault(id(part), []).append(position)
+    found: list[Fields] = [{} for _ in places]
+    for positions in by_part.values():
+        part = places[positions[0]][0]
+        rows = np.array([places[position][1] for position in positions], np.int64)
+        read = point_fields(windows, part, rows, include, read_metadata)
+        for position, fields in zip(positions, read, strict=True):
+            found[position] = fields
+    return found
+
+
 def make_points(
-    windows: WindowSet, part: Part, rows: Int64Array, include: Collection[str]
+    windows: WindowSet, places: Sequence[tuple[Part, int]], include: Collection[str]
 ) -> list[Point]:
-    """The points in some rows of a part; what they hold was checked when it came in."""
-    return [construct(Point, one) for one in point_fields(windows, part, rows, include)]
+    """The points at some (part, row); what they hold was checked when it came in."""
+    return [construct(Point, fields) for fields in read_rows(windows, places, include)]
 
 
 def hit_fields(
     windows: WindowSet,
-    found: list[Candidates],
+    found: Sequence[Candidates],
     include: Collection[str],
     read_metadata: MetadataReader,
 ) -> list[list[Fields]]:
-    """The fields of a `Hit` for each row found, in order: one list a search.
-
-    The rows of all searches are read together, part by part.
-    """
+    """The fields of a `Hit` for each row found, in order: one list a search."""
     metric = windows.config.metric
-    hits: list[list[Any]] = [[None] * len(one.row) for one in found]
-    places: dict[int, list[tuple[int, int, int, float]]] = {}
-    parts: dict[int, Part] = {}
-    for number, one in enumerate(found):
-        for place, (source, row, distance) in enumerate(
-            zip(one.source.tolist(), one.row.tolist(), one.distance.tolist(), strict=True)
-        ):
-            part = one.parts[source]
-            parts[id(part)] = part
-            places.setdefault(id(part), []).append((number, place, row, distance))
-    for key, mine in places.items():
-        rows = np.array([row for _, _, row, _ in mine], np.int64)
-        read = point_fields(windows, parts[key], rows, include, read_metadata)
-        for (number, place, _, distance), fields in zip(mine, read, strict=True):
+    places = [
+        (one.parts[source], row)
+        for one in found
+        for source, row in zip(one.source.tolist(), one.row.tolist(), strict=True)
+    ]
+    read = iter(read_rows(windows, places, include, read_metadata))
+    hits: list[list[Fields]] = []
+    for one in found:
+        hits.append([])
+        for distance in one.distance.tolist():
+            fields = next(read)
             fields["distance"] = distance
             fields["similarity"] = similarity_of(metric, distance)
-            hits[number][place] = fields
+            hits[-1].append(fields)
     return hits
 
 

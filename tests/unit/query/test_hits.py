@@ -39,7 +39,7 @@ def windows(shelf):
 
 def test_points_hold_what_was_stored(windows):
     [sealed, hot] = windows.parts()
-    points = make_points(windows, sealed, np.array([1, 0]), ("metadata", "vector"))
+    points = make_points(windows, [(sealed, 1), (sealed, 0)], ("metadata", "vector"))
     assert points[0] == Point(
         entity_id="a",
         entity_type="ship",
@@ -51,15 +51,15 @@ def test_points_hold_what_was_stored(windows):
     assert points[0].vector.tolist() == [np.float32(0.1), 0, 0, 0]
     assert points[0].vector.dtype == np.float32
     assert (points[1].entity_id, points[1].key, points[1].metadata) == ("b", "k", {})
-    [late] = make_points(windows, hot, np.array([0]), ())
+    [late] = make_points(windows, [(hot, 0)], ())
     assert (late.metadata, late.vector, late.key) == (None, None, "é")
     assert late.timestamp.microsecond == 1
-    assert make_points(windows, hot, np.array([], np.int64), ("vector",)) == []
+    assert make_points(windows, [], ("vector",)) == []
 
 
 def test_what_is_absent_is_left_out_of_the_json(windows):
     [sealed, hot] = windows.parts()
-    [plain] = make_points(windows, sealed, np.array([1]), ())
+    [plain] = make_points(windows, [(sealed, 1)], ())
     assert set(orjson.loads(plain.model_dump_json())) == {
         "entity_id",
         "entity_type",
@@ -67,7 +67,7 @@ def test_what_is_absent_is_left_out_of_the_json(windows):
         "recorded_at",
         "seq",
     }
-    [full] = make_points(windows, hot, np.array([0]), ("vector", "metadata"))
+    [full] = make_points(windows, [(hot, 0)], ("vector", "metadata"))
     again = Point.model_validate_json(full.model_dump_json())
     assert again.model_dump_json() == full.model_dump_json()
     assert again.vector.tolist() == full.vector.tolist()
@@ -76,7 +76,7 @@ def test_what_is_absent_is_left_out_of_the_json(windows):
 def test_a_vector_in_a_reply_is_the_callers_own(windows):
     [sealed, hot] = windows.parts()
     for part in (sealed, hot):
-        [point] = make_points(windows, part, np.array([0]), ("vector",))
+        [point] = make_points(windows, [(part, 0)], ("vector",))
         point.vector[:] = 7
         assert not (part.vectors(slice(0, 1)) == 7).any()
 

@@ -10,28 +10,12 @@ import pytest
 from tests.unit.storage.samples import files_with, points_table, with_bit_flipped
 from tsvec.model.collections import CollectionConfig
 from tsvec.model.errors import CorruptError
-from tsvec.storage.duck import DuckFiles
 from tsvec.storage.files import Files
-from tsvec.storage.layout import CollectionPaths
 from tsvec.storage.partition import PartitionStore
 from tsvec.storage.schema import times_from_arrow
 
 ROWS = 200
 NAME = "p-00000002"
-
-
-@pytest.fixture
-def paths(tmp_path):
-    found = CollectionPaths(tmp_path)
-    found.partitions.mkdir()
-    return found
-
-
-@pytest.fixture
-def duck(tmp_path):
-    files = DuckFiles(tmp_path)
-    yield files
-    files.close()
 
 
 @pytest.fixture

@@ -9,24 +9,8 @@ import pytest
 
 from tests.unit.storage.samples import files_with, with_bit_flipped
 from tsvec.model.errors import CorruptError
-from tsvec.storage.duck import DuckFiles
 from tsvec.storage.files import Files
-from tsvec.storage.layout import CollectionPaths
 from tsvec.storage.state import entities_schema, read_state, write_state
-
-
-@pytest.fixture
-def paths(tmp_path):
-    found = CollectionPaths(tmp_path)
-    found.state.mkdir()
-    return found
-
-
-@pytest.fixture
-def duck(tmp_path):
-    files = DuckFiles(tmp_path)
-    yield files
-    files.close()
 
 
 def entities(count: int) -> pa.Table:
