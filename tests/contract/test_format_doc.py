@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import re
-import time
 
 import duckdb
 import numpy as np
@@ -14,6 +13,7 @@ import pytest
 
 import tsvec
 from tests.contract import format_reader as reader
+from tests.unit.engine.rig import wait_until
 from tsvec.model.collections import CollectionConfig
 from tsvec.storage import columns, layout, manifest, schema
 from tsvec.storage.duck import STORAGE_VERSION
@@ -132,10 +132,7 @@ def database(tmp_path_factory):
         for low in range(0, ROWS, 100):
             collection.ingest(points[low : low + 100])
         db.update_collection("storms", window_size="1d")
-        deadline = time.monotonic() + 20
-        while collection.get_collection_stats().hot_points >= 256:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        wait_until(lambda: collection.get_collection_stats().hot_points < 256)
     (path,) = (root / "tenants" / "default").iterdir()
     return path, points
 

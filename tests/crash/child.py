@@ -51,6 +51,8 @@ def write(directory: str, run: str, options: dict[str, Any]) -> None:
             thread.start()
         for thread in threads:
             thread.join()
+        if options["held"]:
+            sys.stdin.read()
     say("done")
 
 

@@ -5,14 +5,20 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
+
+import orjson
 
 import tsvec
 from tests.crash.child import check_rows, orphans
 from tests.crash.content import COLLECTION, DIM, content_of
 from tests.crash.processes import SETTINGS
 from tsvec.engine.clock import SystemClock
+from tsvec.engine.store import CollectionStore
 from tsvec.model.errors import TsvecError
+from tsvec.model.points import PointBatch
+from tsvec.model.replies import IngestReply
 from tsvec.storage.failpoints import FailPoints
 from tsvec.storage.files import Files
 
@@ -32,8 +38,14 @@ class SetClock(SystemClock):
 class Opened:
     """An open database and its one collection, whose fail points may change while it runs."""
 
-    def __init__(self, path: Path, rules: str = "", clock: SystemClock | None = None, **settings):
-        self.files = Files(FailPoints(rules))
+    def __init__(
+        self,
+        path: Path,
+        rules: str | FailPoints = "",
+        clock: SystemClock | None = None,
+        **settings,
+    ):
+        self.files = Files(FailPoints(rules) if isinstance(rules, str) else rules)
         self.database = tsvec.Database(
             path,
             settings=tsvec.Settings(**(SETTINGS | settings)),
@@ -46,21 +58,36 @@ class Opened:
             self.database.create_collection(COLLECTION, dim=DIM, metric="l2")
         self.collection = self.database.collection(COLLECTION)
 
+    @property
+    def store(self) -> CollectionStore:
+        """The collection from inside; who holds its `maintenance` keeps it from being sealed."""
+        return self.database._stores.get(COLLECTION)
+
     def __enter__(self) -> Opened:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.database.close()
 
-    def fail(self, rules: str) -> None:
+    def fail(self, rules: str | FailPoints) -> None:
         """From now on, these steps fail."""
-        self.files.failpoints = FailPoints(rules)
+        self.files.failpoints = FailPoints(rules) if isinstance(rules, str) else rules
 
     def ingest(self, batch: str) -> int:
         """Store a batch; how many rows that were."""
         content = content_of(batch)
         self.collection.ingest(**content.columns())
         return len(content)
+
+    def submit(self, batch: str) -> Future[IngestReply]:
+        """Store a batch without waiting."""
+        content = content_of(batch)
+        columns = content.columns()
+        metadata = [orjson.dumps(of_row) for of_row in columns["metadata"]]
+        points = PointBatch.of_columns(
+            **(columns | {"timestamp": content.times, "metadata": metadata})
+        )
+        return self.collection.submit(points)
 
     def fill(self, rows: int, name: str = "fill") -> set[str]:
         """Store batches until there are so many rows; their ids."""

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ def start(*arguments: str, failpoints: str = "") -> subprocess.Popen[str]:
         [sys.executable, "-m", "tests.crash.child", *arguments],
         cwd=ROOT,
         env=environment,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -40,7 +42,10 @@ def start(*arguments: str, failpoints: str = "") -> subprocess.Popen[str]:
 
 
 class Writer:
-    """A child that writes; `ledger` learns what it was told."""
+    """A child that writes; `ledger` learns what it was told.
+
+    One that is `held` has its database open until it is released.
+    """
 
     def __init__(
         self,
@@ -50,20 +55,38 @@ class Writer:
         settings: dict[str, Any] = SETTINGS,
         batches: int = 150,
         side: bool = False,
+        held: bool = False,
     ) -> None:
         ledger.runs += 1
-        options = json.dumps({"settings": settings, "batches": batches, "side": side})
+        options = json.dumps({"settings": settings, "batches": batches, "side": side, "held": held})
         arguments = ("write", str(ledger.directory), str(ledger.runs), options)
         self.process = start(*arguments, failpoints=failpoints)
-        self.is_ready = threading.Event()
+        self._is_ready = threading.Event()
         self._ledger = ledger
         self._errors = ""
+        self._acknowledged_before = len(ledger["acked"])
         self._readers = [
             threading.Thread(target=self._read_events),
             threading.Thread(target=self._read_errors),
         ]
         for reader in self._readers:
             reader.start()
+
+    def wait_until_ready(self) -> None:
+        """Wait until it has the directory open."""
+        assert self._is_ready.wait(TIMEOUT_SECONDS), "the child never got ready"
+
+    def wait_for_acknowledged(self, count: int) -> None:
+        """Wait until it was told so often that a batch is stored, or has ended."""
+        give_up = time.monotonic() + TIMEOUT_SECONDS
+        before = self._acknowledged_before
+        while len(self._ledger["acked"]) - before < count and self.process.poll() is None:
+            assert time.monotonic() < give_up, "the child does not get on"
+            time.sleep(0.002)
+
+    def release(self) -> None:
+        """Let it end once it has written all."""
+        self.process.stdin.close()
 
     def kill(self) -> None:
         """End it as kill -9 does."""
@@ -78,7 +101,7 @@ class Writer:
             self.process.kill()
             for reader in self._readers:
                 reader.join()
-            for pipe in (self.process.stdout, self.process.stderr):
+            for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
                 pipe.close()
         assert "Traceback" not in self._errors or status == 1, self._errors
         return status
@@ -92,10 +115,10 @@ class Writer:
         for line in self.process.stdout:
             event, *words = line.split()
             if event == "ready":
-                self.is_ready.set()
+                self._is_ready.set()
             elif words:
                 self._ledger.note(event, words[0])
-        self.is_ready.set()
+        self._is_ready.set()
 
     def _read_errors(self) -> None:
         self._errors = self.process.stderr.read()

@@ -44,9 +44,12 @@ def sound(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("damage") / "sound"
     with Opened(path, segment_bytes_max=1 << 16) as opened:
         for part in range(3):
-            opened.fill(200, name=f"part-{part}")
+            with opened.store.maintenance:
+                opened.fill(200, name=f"part-{part}")
             wait_until(opened.is_settled)
         opened.fill(40, name="hot")
+        wait_until(opened.is_settled)
+        assert opened.collection.get_collection_stats().hot_points > 0
         small = opened.database.create_collection("small", dim=DIM, metric="l2")
         small.ingest([{"entity_id": f"s{n}", "vector": [float(n)] * DIM} for n in range(9)])
     assert len(list(path.rglob("columns.bin"))) >= 3

@@ -20,8 +20,7 @@ def test_a_kill_loses_nothing_that_was_acknowledged(ledger: Ledger, seed: int):
         settings = FORGETFUL if cycle % 2 else SETTINGS
         writer = Writer(ledger, settings=settings, batches=10_000, side=cycle % 3 == 0)
         if chance.random() < 0.8:
-            writer.is_ready.wait()
-            time.sleep(chance.uniform(0, 0.9))
+            writer.wait_for_acknowledged(chance.randint(20, 200))
         else:
             time.sleep(chance.uniform(0.3, 0.8))
         writer.kill()

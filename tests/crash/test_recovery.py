@@ -12,9 +12,10 @@ import pytest
 import tsvec
 from tests.crash.content import COLLECTION, START_US, content_of
 from tests.crash.opened import Opened, SetClock, batches_in, wait_until
-from tests.crash.processes import IS_LONG, KILLED_BY_FAILPOINT, Ledger, Writer
+from tests.crash.processes import IS_LONG, KILLED_BY_FAILPOINT, SETTINGS, Ledger, Writer
+from tests.gates import Gate
 from tsvec.model.errors import CollectionNotFoundError, CorruptError
-from tsvec.model.points import PointBatch
+from tsvec.storage.manifest import Manifest
 from tsvec.storage.state import entities_schema
 from tsvec.window.entities import EntityDraft, EntityRegistry
 
@@ -30,8 +31,10 @@ RECOVERY_STEPS = [
 
 @pytest.mark.parametrize("trial", range(6 if IS_LONG else 2))
 def test_crashes_while_recovering_change_nothing(ledger: Ledger, tmp_path, trial: int):
+    """It is killed while it writes more than it may hold in memory, so some of it is sealed."""
     rule = f"log.after_sync=exit@{40 + 13 * trial}"
-    assert Writer(ledger, failpoints=rule).wait() == KILLED_BY_FAILPOINT
+    small = SETTINGS | {"hot_rows_max": 64}
+    assert Writer(ledger, failpoints=rule, settings=small).wait() == KILLED_BY_FAILPOINT
     columns = sorted(ledger.directory.rglob("columns.bin"))
     columns[trial % len(columns)].unlink()
     shutil.copytree(ledger.directory, tmp_path / "control")
@@ -67,11 +70,15 @@ def test_recorded_times_and_seqs_go_on_whatever_the_clock_does(tmp_path):
 
 def test_rows_that_come_while_a_seal_runs_are_counted_once(tmp_path):
     """The checkpoint of the registry is then ahead of the sealed rows."""
-    steps = ("seal.start", "seal.truth_written", "seal.state_written")
-    with Opened(tmp_path, ",".join(f"{step}=sleep:60" for step in steps)) as opened:
-        batches = opened.fill(3_000)
-        manifest = next(tmp_path.rglob("manifest.json")).read_bytes
-        wait_until(lambda: b'"state_seq":0' not in manifest())
+    gate = Gate("seal.truth_written")
+    with Opened(tmp_path, gate) as opened:
+        path = opened.store.paths.manifest
+        batches = opened.fill(100)
+        with gate:
+            batches |= opened.fill(1_000, name="meanwhile")
+        wait_until(lambda: Manifest.read(path).state_seq > 0)
+    manifest = Manifest.read(path)
+    assert manifest.state_seq > manifest.sealed_seq > 0
     assert batches_in(tmp_path) == batches
 
 
@@ -205,22 +212,14 @@ def test_directories_that_a_backup_left_out_because_they_were_empty(tmp_path):
 
 
 def test_a_cancelled_request_is_not_written_and_harms_no_other(tmp_path):
-    with Opened(tmp_path, "log.sync=sleep:100@2") as opened:
-        first, second, third = (
-            opened.collection.submit(PointBatch.of_columns(**columns))
-            for columns in map(columns_of, ("one", "two", "three"))
-        )
-        assert second.cancel()
-        assert first.result().ingested
-        assert third.result().ingested
-    assert not second.done() or second.cancelled()
-
-
-def columns_of(batch: str) -> dict:
-    content = content_of(batch)
-    return {
-        "entity_id": content.entity_id,
-        "vector": content.vectors,
-        "timestamp": content.times,
-        "key": content.keys,
-    }
+    gate = Gate("log.sync")
+    with Opened(tmp_path, gate) as opened:
+        first = opened.submit("one")
+        with gate:
+            second, third = map(opened.submit, ("two", "three"))
+            assert second.cancel()
+            assert not first.cancel()
+        assert first.result().ingested == len(content_of("one"))
+        assert third.result().ingested == len(content_of("three"))
+    assert second.cancelled()
+    assert batches_in(tmp_path) == {"one", "three"}

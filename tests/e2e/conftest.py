@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 TSVEC = [sys.executable, "-m", "tsvec"]
-SECONDS_MAX = 60
+SECONDS_MAX = 120
 
 
 @pytest.fixture

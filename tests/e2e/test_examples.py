@@ -24,7 +24,7 @@ def test_an_example_runs(example, environment, tmp_path):
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
     )
     assert (run.returncode, run.stderr) == (0, "")
     assert SHOWN[example.stem] in run.stdout

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -20,8 +22,11 @@ PORT = "8710"
 
 
 def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return str(listener.getsockname()[1])
+    """A port below those that the system hands out, which nobody is given meanwhile."""
+    while True:
+        port = random.randrange(15_000, 30_000)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return str(port)
 
 
 def run(language, code, environment, directory):
@@ -37,7 +42,7 @@ def run(language, code, environment, directory):
         start_new_session=True,
     )
     try:
-        out, _ = process.communicate(timeout=90)
+        out, _ = process.communicate(timeout=180)
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)

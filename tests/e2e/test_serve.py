@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import signal
-import time
 
 import httpx
 import pytest
 
 from tsvec.cli.remote import RemoteDatabase
+
+SECONDS_MAX = 60
 
 
 def url_of(process):
@@ -19,11 +20,10 @@ def url_of(process):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_server_answers_and_stops_when_told_to(started, tmp_path, number):
     with started("serve", "--data", tmp_path / "db", "--port", "0") as server:
-        assert httpx.get(f"{url_of(server)}/health", trust_env=False).json()["status"] == "ok"
-        begin = time.monotonic()
+        reply = httpx.get(f"{url_of(server)}/health", trust_env=False, timeout=SECONDS_MAX)
+        assert reply.json()["status"] == "ok"
         server.send_signal(number)
-        out, err = server.communicate(timeout=10)
-        assert time.monotonic() - begin < 10
+        out, err = server.communicate(timeout=SECONDS_MAX)
         assert (server.returncode, out, err) == (0, "stopped\n", "")
 
 
@@ -33,13 +33,16 @@ def test_what_a_stopped_server_was_told_is_there_when_it_starts_again(started, t
             url = url_of(server)
             points = {"points": [{"entity_id": "a", "vector": [1.0, 2.0]}]}
             posted = httpx.post(
-                f"{url}/v1/collections/default/points", json=points, trust_env=False
+                f"{url}/v1/collections/default/points",
+                json=points,
+                trust_env=False,
+                timeout=SECONDS_MAX,
             )
             assert posted.status_code == 200
             with RemoteDatabase(url) as database:
                 assert database.collection().get_collection_stats().points == count
             server.terminate()
-            assert server.wait(timeout=10) == 0
+            assert server.wait(timeout=SECONDS_MAX) == 0
 
 
 def test_a_second_server_of_a_directory_fails_at_once(started, tsvec, tmp_path):

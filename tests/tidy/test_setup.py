@@ -33,7 +33,7 @@ def make_venv(root, tmp_path):
             env={"PATH": str(commands)},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
         )
 
     return run
@@ -75,7 +75,7 @@ def test_a_working_environment_is_kept(make_venv):
 
 def test_make_alone_lists_its_targets(root):
     run = subprocess.run(
-        ["make", "--no-print-directory"], cwd=root, capture_output=True, text=True, timeout=60
+        ["make", "--no-print-directory"], cwd=root, capture_output=True, text=True, timeout=120
     )
     listed = re.findall(r"^  make (\w+) +\S", run.stdout, re.MULTILINE)
     assert set(listed) >= TARGETS

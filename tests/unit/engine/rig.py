@@ -63,10 +63,14 @@ def batch_of(
 
 
 def open_database(
-    path: Path, rules: str = "", *, clock: ManualClock | None = None, **settings: object
+    path: Path,
+    rules: str | FailPoints = "",
+    *,
+    clock: ManualClock | None = None,
+    **settings: object,
 ) -> Database:
     """A database whose fail points follow `rules`."""
-    files = Files(FailPoints(rules))
+    files = Files(FailPoints(rules) if isinstance(rules, str) else rules)
     return Database(path, settings=Settings(**settings), clock=clock, files=files)
 
 
@@ -91,6 +95,11 @@ def close_in_time(database: Database) -> None:
 
 
 def settle(database: Database, name: str = "c") -> None:
-    """Wait until nothing is left to seal."""
+    """Wait until nothing is left to seal and no seal is at work."""
     store = store_of(database, name)
-    wait_until(lambda: not store.is_sealing_due)
+
+    def is_settled() -> bool:
+        with store.maintenance:
+            return not store.is_sealing_due
+
+    wait_until(is_settled)

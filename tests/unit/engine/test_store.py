@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.gates import Gate
 from tests.unit.engine.rig import batch_of, settle, store_of, wait_until
 from tsvec.model.errors import CollectionNotFoundError, UnavailableError
 from tsvec.model.queries import TemporalKnnRequest, TimeRange
@@ -58,11 +59,13 @@ def test_a_window_set_answers_the_same_for_ever(opened):
 
 
 def test_sealing_changes_the_name_of_a_part_and_nothing_else(opened):
-    database, collection = sealing_database(opened, "seal.start=sleep:100")
+    gate = Gate("seal.start")
+    database, collection = sealing_database(opened, gate)
     collection.ingest(batch_of(40))
     store = store_of(database)
-    before, said = store.windows, answers(store.windows)
-    assert not before.sealed
+    with gate:
+        before, said = store.windows, answers(store.windows)
+        assert not before.sealed
     settle(database)
     after = store.windows
     assert [part.rows for part in after.parts()] == [32, 8]
@@ -125,10 +128,14 @@ def test_an_entity_is_described_as_of_the_same_change_as_its_newest_point(opened
 
 def test_writers_wait_while_the_hot_set_is_full(opened):
     limits = {"seal_rows": 4_096, "hot_rows_max": 4_096}
-    database, collection = sealing_database(opened, "seal.start=sleep:100", **limits)
+    gate = Gate("seal.start")
+    database, collection = sealing_database(opened, gate, **limits)
     futures = [collection.submit(batch_of(16_384, first=n)) for n in range(2)]
-    wait_until(futures[0].done)
-    highest = 0
+    with gate:
+        wait_until(futures[1].running)
+        threading.Event().wait(0.1)
+        assert not futures[1].done()
+        highest = store_of(database).windows.hot_rows
     while not futures[1].done():
         threading.Event().wait(0.001)
         highest = max(highest, sum(part.rows for part in store_of(database).windows.hot))

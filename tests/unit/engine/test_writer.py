@@ -8,14 +8,15 @@ from dataclasses import replace
 
 import pytest
 
+from tests.gates import Gate
 from tests.unit.engine.rig import (
     batch_of,
     close_in_time,
     open_database,
-    settle,
     store_of,
     wait_until,
 )
+from tsvec.engine import writer
 from tsvec.model.errors import (
     ConflictError,
     DiskFullError,
@@ -29,56 +30,62 @@ def rows_of(collection):
     return collection.get_collection_stats().points
 
 
-def test_a_point_is_seen_only_once_it_is_durable(opened):
-    database = opened("log.sync=sleep:150,log.after_sync=sleep:150")
-    collection = database.create_collection("c", dim=2, metric="l2")
+@pytest.mark.parametrize("step", ["log.sync", "log.after_sync"])
+def test_a_point_is_seen_only_once_it_is_durable(opened, step):
+    gate = Gate(step)
+    collection = opened(gate).create_collection("c", dim=2, metric="l2")
     future = collection.submit(batch_of(3, entity_id="a"))
-    wait_until(lambda: store_of(database).log.syncs == 1)
-    assert rows_of(collection) == 0
-    assert collection.temporal_knn([0, 0]).hits == []
-    assert collection.list_windows().items == []
-    with pytest.raises(EntityNotFoundError):
-        collection.entities.get_entity("a")
-    with pytest.raises(EntityNotFoundError):
-        collection.entities.get_history("a")
-    assert not future.done()
+    with gate:
+        assert rows_of(collection) == 0
+        assert collection.temporal_knn([0, 0]).hits == []
+        assert collection.list_windows().items == []
+        with pytest.raises(EntityNotFoundError):
+            collection.entities.get_entity("a")
+        with pytest.raises(EntityNotFoundError):
+            collection.entities.get_history("a")
+        assert not future.done()
     assert future.result().durable
     assert rows_of(collection) == collection.temporal_knn([0, 0]).returned == 3
 
 
 def test_single_rows_of_many_threads_share_syncs(opened):
-    database = opened("log.sync=sleep:20")
+    gate = Gate("log.sync")
+    database = opened(gate)
     collection = database.create_collection("c", dim=2, metric="l2")
-    with ThreadPoolExecutor(64) as pool:
-        replies = list(pool.map(lambda n: collection.ingest(batch_of(1, first=n)), range(256)))
-    assert sorted(reply.seq for reply in replies) == list(range(1, 257))
-    assert store_of(database).log.syncs <= 256 / 8
+    log = store_of(database).log
+    futures = [collection.submit(batch_of(1))]
+    with gate, ThreadPoolExecutor(64) as pool:
+        futures += pool.map(lambda n: collection.submit(batch_of(1, first=n)), range(1, 256))
+    assert sorted(future.result().seq for future in futures) == list(range(1, 257))
+    wait_until(lambda: log.is_marked)
+    assert log.syncs <= 3, "one for the first row, one for all others, one for the watermark"
 
 
 def test_rows_waiting_are_bounded(opened):
-    database = opened("log.sync=sleep:300", queue_rows_max=10)
-    collection = database.create_collection("c", dim=2, metric="l2")
+    gate = Gate("log.sync")
+    collection = opened(gate, queue_rows_max=10).create_collection("c", dim=2, metric="l2")
     first = collection.submit(batch_of(50))
-    wait_until(lambda: store_of(database).log.syncs == 1)
-    queued = collection.submit(batch_of(50))
-    with pytest.raises(UnavailableError, match="50 rows are waiting") as caught:
-        collection.submit(batch_of(1))
+    with gate:
+        queued = collection.submit(batch_of(50))
+        with pytest.raises(UnavailableError, match="50 rows are waiting") as caught:
+            collection.submit(batch_of(1))
     assert caught.value.retryable
     assert (first.result().seq, queued.result().seq) == (50, 100)
     assert collection.ingest(batch_of(1)).seq == 101
 
 
 def test_what_is_cancelled_in_time_is_not_written_and_harms_nobody(opened):
-    database = opened("log.sync=sleep:100")
+    gate = Gate("log.sync")
+    database = opened(gate)
     collection = database.create_collection("c", dim=2, metric="l2")
     running = collection.submit(batch_of(1))
-    wait_until(lambda: store_of(database).log.syncs == 1)
-    typed = collection.submit(batch_of(1, entity_id="a", entity_type="ship"))
-    conflicting = collection.submit(batch_of(1, entity_id="a", entity_type="plane"))
-    after = collection.submit(batch_of(1))
-    assert conflicting.cancel()
-    assert typed.cancel()
-    assert not running.cancel()
+    with gate:
+        typed = collection.submit(batch_of(1, entity_id="a", entity_type="ship"))
+        conflicting = collection.submit(batch_of(1, entity_id="a", entity_type="plane"))
+        after = collection.submit(batch_of(1))
+        assert conflicting.cancel()
+        assert typed.cancel()
+        assert not running.cancel()
     assert (running.result().seq, after.result().seq) == (1, 2)
     assert database.get_health().status == "ok"
     with pytest.raises(EntityNotFoundError):
@@ -132,23 +139,32 @@ def test_one_thread_writes_for_all_collections(database):
 
 
 def test_conflicts_of_one_collection_leave_the_others_of_the_group_alone(opened):
-    database = opened("log.sync=sleep:50")
+    gate = Gate("log.sync")
+    database = opened(gate)
     one, other = (database.create_collection(n, dim=2, metric="l2") for n in ("one", "other"))
     first = one.submit(batch_of(1, entity_id="a", entity_type="ship"))
-    futures = [
-        one.submit(batch_of(1, entity_id="a", entity_type="plane")),
-        other.submit(batch_of(1)),
-    ]
+    with gate:
+        futures = [
+            one.submit(batch_of(1, entity_id="a", entity_type="plane")),
+            other.submit(batch_of(1)),
+        ]
     assert first.result().seq == 1
     assert isinstance(futures[0].exception(), ConflictError)
     assert futures[1].result().seq == 1
 
 
 def test_closing_writes_what_is_queued_even_if_it_must_wait_for_room(opened, tmp_path):
-    database = opened("seal.start=sleep:20", seal_rows=256, hot_rows_max=256)
+    gate = Gate("seal.start")
+    database = opened(gate, seal_rows=256, hot_rows_max=256)
     collection = database.create_collection("c", dim=2, metric="l2")
     futures = [collection.submit(batch_of(20_000, first=n * 20_000)) for n in range(3)]
-    close_in_time(database)
+    closing = threading.Thread(target=close_in_time, args=(database,))
+    with gate:
+        closing.start()
+        wait_until(lambda: not database.get_ready().ready)
+        wait_until(futures[1].running)
+        assert not futures[1].done()
+    closing.join()
     assert [future.result(0).seq for future in futures] == [20_000, 40_000, 60_000]
     with pytest.raises(UnavailableError, match="closed"):
         collection.submit(batch_of(1))
@@ -185,7 +201,6 @@ def test_closing_while_many_write_loses_nothing_acknowledged(opened, tmp_path):
 def test_an_idle_writer_marks_what_is_durable_and_then_sleeps(database):
     collection, log = database.collection("c"), store_of(database).log
     collection.ingest(batch_of(1))
-    wait_until(lambda: log.is_marked)
-    syncs = log.syncs
-    settle(database)
-    assert log.syncs == syncs == 2
+    wait_until(lambda: log.is_marked and log.syncs == 2)
+    threading.Event().wait(5 * writer._MARK_DELAY_SECONDS)
+    assert log.syncs == 2

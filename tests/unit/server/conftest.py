@@ -11,26 +11,37 @@ import pytest
 from tsvec.engine.database import Database
 from tsvec.server.protocol import PatientProtocol
 from tsvec.server.serve import build_server
+from tsvec.storage.files import Files
 
-PATIENCE_SECONDS = 0.4
-STOP_SECONDS_MAX = 10.0
+PATIENCE_SECONDS = 1.0
+STOP_SECONDS_MAX = 30.0
 
 
 @pytest.fixture
 def patience(monkeypatch) -> float:
-    """Seconds that a client has for a request."""
+    """Seconds that a client has for a request, few."""
     monkeypatch.setattr(PatientProtocol, "deadline_seconds", PATIENCE_SECONDS)
     return PATIENCE_SECONDS
 
 
 @pytest.fixture
-def address(tmp_path, patience) -> Iterator[tuple[str, int]]:
-    """Where a server with the collection `c` listens."""
-    with (
-        Database(tmp_path / "data") as database,
-        socket.create_server(("127.0.0.1", 0)) as listener,
-    ):
+def files() -> Files:
+    """The files of the server's database, whose steps a test may hold."""
+    return Files()
+
+
+@pytest.fixture
+def database(tmp_path, files) -> Iterator[Database]:
+    """What the server serves: the collection `c`."""
+    with Database(tmp_path / "data", files=files) as database:
         database.create_collection("c", dim=2, metric="l2")
+        yield database
+
+
+@pytest.fixture
+def address(database) -> Iterator[tuple[str, int]]:
+    """Where the server listens; it is as patient as ever, unless the test asks for `patience`."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
         server = build_server(database)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
