@@ -20,6 +20,7 @@ ARROW_TYPES = {
     "large_utf8": pa.large_string(),
     "large_binary": pa.large_binary(),
     "timestamp(us, UTC)": pa.timestamp("us", "UTC"),
+    "uint8": pa.uint8(),
     "uint64": pa.uint64(),
 }
 
@@ -72,14 +73,15 @@ class Layout:
 SEGMENT, SLOT = Layout.of("Segment header"), Layout.of("Watermark slots")
 FRAME = Layout.of("Frame header")
 COLUMNS, ENTRY = Layout.of("Columns header"), Layout.of("Section entry")
+OVERLAY = Layout.of("Overlay header")
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
-    document = json.loads(path.read_bytes())
-    body = json.dumps(
-        document["manifest"], separators=(",", ":"), sort_keys=True, ensure_ascii=False
-    )
-    assert hashlib.sha256(body.encode()).hexdigest() == document["sha256"]
+    data = path.read_bytes()
+    document = json.loads(data)
+    assert list(document) == ["sha256", "manifest"]
+    assert data.startswith(b'{"sha256":"%s","manifest":{' % document["sha256"].encode())
+    assert hashlib.sha256(data[88:-1]).hexdigest() == document["sha256"]
     return document["manifest"]
 
 
@@ -115,7 +117,7 @@ def read_segment(path: Path) -> tuple[dict[str, Any], list[tuple[dict[str, Any],
         if frame["kind"] == 0 or frame["checksum"] != checksum:
             break
         assert (frame["reserved"], frame["history"]) == (0, header["history"])
-        assert frame["first_seq"] == seq
+        assert frame["first_seq"] == (seq if frame["count"] else seq - 1)
         seq, chain, offset = seq + frame["count"], checksum, -(-end // 8) * 8
         frames.append((frame, payload))
         if frame["kind"] == 6:
@@ -124,8 +126,8 @@ def read_segment(path: Path) -> tuple[dict[str, Any], list[tuple[dict[str, Any],
     return header | {"end_seq": seq, "end_chain": chain}, frames
 
 
-def log_schema(dim: int) -> pa.Schema:
-    (rows,) = tables()["Points in the log"]
+def log_schema(dim: int, heading: str = "Points in the log") -> pa.Schema:
+    (rows,) = tables()[heading]
     vector = pa.list_(pa.float32(), dim)
     return pa.schema(
         [
@@ -137,6 +139,26 @@ def log_schema(dim: int) -> pa.Schema:
             for row in rows
         ]
     )
+
+
+def elements(code: str) -> str:
+    """The numpy type of the elements of an array, such as u64 or f32."""
+    return f"<{code[0]}{int(code[1:]) // 8}"
+
+
+def read_overlay(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of an overlay by name, every byte checked."""
+    data = path.read_bytes()
+    header = OVERLAY.read(data)
+    assert (header["magic"], header["version"]) == (b"TSVECOVL", 1)
+    assert header["crc"] == crc32c(data[16:])
+    arrays, offset = {}, OVERLAY.form.size
+    for row in tables()["Overlay arrays"][0]:
+        found = np.frombuffer(data, elements(row["elements"]), header["count"], offset)
+        arrays[row["name"]] = found
+        offset += found.nbytes
+    assert offset == len(data)
+    return arrays
 
 
 def read_columns(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -159,6 +181,5 @@ def read_columns(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         assert entry["begin"] % 4_096 == entry["reserved"] == 0
         kind = kinds[entry["section"]]
         piece = data[entry["begin"] : entry["begin"] + entry["size"]]
-        element = kind["elements"]
-        sections[kind["name"]] = np.frombuffer(piece, f"<{element[0]}{int(element[1:]) // 8}")
+        sections[kind["name"]] = np.frombuffer(piece, elements(kind["elements"]))
     return header, sections

@@ -9,8 +9,6 @@ from typing import Any
 import google_crc32c
 import pyarrow as pa
 
-_BLOCK_BYTES = 1 << 20
-
 
 def crc32c(data: Any, seed: int = 0) -> int:
     """crc32c (Castagnoli) of any contiguous buffer, continuing from `seed`."""
@@ -21,8 +19,5 @@ def crc32c(data: Any, seed: int = 0) -> int:
 
 def sha256_of(path: Path) -> str:
     """Hexadecimal sha256 of a file's content."""
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(_BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -15,25 +15,23 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from tsvec.model.errors import CorruptError
 from tsvec.model.vectors import Float32Array
 from tsvec.storage.checksums import crc32c
-from tsvec.storage.schema import times_from_arrow, vectors_from_arrow
 
 PAGE_BYTES = 4_096
 CHUNK_BYTES = 1 << 20
-_MAGIC = b"TSVECCOL"
-_VERSION = 1
-_HEADER = struct.Struct("<8sIIQIIqqdQQ32s")
-_ENTRY = struct.Struct("<IIQQ")
+MAGIC = b"TSVECCOL"
+VERSION = 1
+HEADER = struct.Struct("<8sIIQIIqqdQQ32s")
+ENTRY = struct.Struct("<IIQQ")
 _UNIT_TOLERANCE = 1e-6
 
 
 class Section(IntEnum):
-    """The columns of the file; `UNIT` and the keys are there only where they are needed."""
+    """The columns of the file; `UNIT`, keys and deaths are there only where they are needed."""
 
     VECTOR = 1
     UNIT = 2
@@ -49,9 +47,12 @@ class Section(IntEnum):
     METADATA = 12
     KEY_OFFSETS = 13
     KEYS = 14
+    DEAD_SEQ = 15
+    DEAD_AT = 16
+    DEAD_BY = 17
 
 
-_DTYPES: dict[Section, str] = {
+DTYPES: dict[Section, str] = {
     Section.VECTOR: "<f4",
     Section.UNIT: "<f4",
     Section.TIMESTAMP: "<i8",
@@ -66,118 +67,49 @@ _DTYPES: dict[Section, str] = {
     Section.METADATA: "u1",
     Section.KEY_OFFSETS: "<u8",
     Section.KEYS: "u1",
+    Section.DEAD_SEQ: "<u8",
+    Section.DEAD_AT: "<i8",
+    Section.DEAD_BY: "u1",
 }
 
 
+def block_rows(dim: int) -> int:
+    """How many vectors are worked on at a time, so that a block is 1 MiB or one vector."""
+    return max(1, CHUNK_BYTES // (4 * dim))
+
+
 def vector_norms(vectors: Float32Array) -> NDArray[np.float64]:
-    """Euclidean norms of the rows, in double precision."""
+    """Euclidean norms of the rows of a (rows, dim) matrix, in double precision."""
     squares = np.empty(len(vectors))
-    for low in range(0, len(vectors), 8_192):
-        block = vectors[low : low + 8_192].astype(np.float64)
-        squares[low : low + 8_192] = (block * block).sum(axis=1)
+    step = block_rows(vectors.shape[1])
+    for low in range(0, len(vectors), step):
+        block = vectors[low : low + step].astype(np.float64)
+        squares[low : low + step] = (block * block).sum(axis=1)
     return np.sqrt(squares)
+
+
+def are_unit(norms: NDArray[np.float64]) -> bool:
+    """Whether vectors of these norms have length one, to a millionth."""
+    return bool((np.abs(norms - 1.0) <= _UNIT_TOLERANCE).all())
+
+
+def scaled_to_unit(vectors: Float32Array, norms: NDArray[np.float64]) -> Float32Array:
+    """A few vectors divided by their norms; those of length zero stay zero."""
+    safe = np.where(norms > 0, norms, 1.0)
+    scaled: Float32Array = (vectors.astype(np.float64) / safe[:, None]).astype(np.float32)
+    return scaled
 
 
 def unit_vectors(vectors: Float32Array, norms: NDArray[np.float64]) -> Float32Array | None:
     """The vectors scaled to length one, or None if they already are, to a millionth."""
-    if (np.abs(norms - 1.0) <= _UNIT_TOLERANCE).all():
+    if are_unit(norms):
         return None
-    safe = np.where(norms > 0, norms, 1.0)
     unit = np.empty_like(vectors)
-    for low in range(0, len(vectors), 8_192):
-        high = low + 8_192
-        unit[low:high] = vectors[low:high].astype(np.float64) / safe[low:high, None]
+    step = block_rows(vectors.shape[1])
+    for low in range(0, len(vectors), step):
+        block = slice(low, low + step)
+        unit[block] = scaled_to_unit(vectors[block], norms[block])
     return unit
-
-
-def encode_columns(table: pa.Table, dim: int, *, cosine: bool, source: str) -> bytes:
-    """The file for a table of `partition_schema(dim)`, whose DuckDB file has sha256 `source`."""
-    vectors = vectors_from_arrow(table["vector"], dim)
-    times = times_from_arrow(table["timestamp"])
-    norms = vector_norms(vectors)
-    sections: dict[Section, Any] = {Section.VECTOR: vectors}
-    if cosine and (unit := unit_vectors(vectors, norms)) is not None:
-        sections[Section.UNIT] = unit
-    sections |= {
-        Section.TIMESTAMP: times,
-        Section.SEQ: table["seq"].to_numpy(),
-        Section.RECORDED_AT: times_from_arrow(table["recorded_at"]),
-    }
-    sections |= _entity_sections(table["entity_id"])
-    sections |= _text_sections(table["metadata"], Section.METADATA_OFFSETS, Section.METADATA)
-    if table["key"].null_count < len(table):
-        sections |= _text_sections(table["key"], Section.KEY_OFFSETS, Section.KEYS)
-    return _assemble(sections, len(table), dim, times, float(norms.max()), source)
-
-
-def _entity_sections(column: pa.ChunkedArray) -> dict[Section, Any]:
-    encoded = column.combine_chunks().dictionary_encode()
-    names = [name.encode() for name in encoded.dictionary.to_pylist()]
-    order = np.array(sorted(range(len(names)), key=names.__getitem__), np.int64)
-    rank = np.empty(len(names), np.uint32)
-    rank[order] = np.arange(len(names), dtype=np.uint32)
-    entity = rank[encoded.indices.to_numpy()]
-    ordered = [names[i] for i in order]
-    offsets = np.zeros(len(names) + 1, np.uint64)
-    offsets[1:] = np.cumsum([len(name) for name in ordered])
-    starts = np.zeros(len(names) + 1, np.uint32)
-    starts[1:] = np.cumsum(np.bincount(entity, minlength=len(names)))
-    return {
-        Section.ENTITY: entity,
-        Section.ENTITY_STARTS: starts,
-        Section.ENTITY_ROWS: np.argsort(entity, kind="stable").astype(np.uint32),
-        Section.DICTIONARY_OFFSETS: offsets,
-        Section.DICTIONARY: np.frombuffer(b"".join(ordered), np.uint8),
-    }
-
-
-def _text_sections(column: pa.ChunkedArray, at: Section, data: Section) -> dict[Section, Any]:
-    array = pa.concat_arrays(column.cast(pa.large_binary()).chunks)
-    _, offsets, values = array.buffers()
-    begins = np.frombuffer(offsets, np.int64, len(array) + 1, array.offset * 8)
-    text = np.frombuffer(values, np.uint8) if values is not None else np.empty(0, np.uint8)
-    return {
-        at: (begins - begins[0]).astype(np.uint64),
-        data: text[begins[0] : begins[-1]],
-    }
-
-
-def _assemble(
-    sections: dict[Section, Any],
-    rows: int,
-    dim: int,
-    times: NDArray[np.int64],
-    norm_max: float,
-    source: str,
-) -> bytes:
-    body = bytearray()
-    entries = bytearray()
-    for section, values in sections.items():
-        data = np.ascontiguousarray(values, dtype=_DTYPES[section])
-        entries += _ENTRY.pack(section, 0, PAGE_BYTES + len(body), data.nbytes)
-        body += data.tobytes()
-        body += bytes(-len(body) % PAGE_BYTES)
-    content = bytes(body)
-    checks = np.array(
-        [crc32c(content[at : at + CHUNK_BYTES]) for at in range(0, len(content), CHUNK_BYTES)],
-        "<u4",
-    ).tobytes()
-    header = _HEADER.pack(
-        _MAGIC,
-        _VERSION,
-        len(sections),
-        rows,
-        dim,
-        crc32c(checks),
-        int(times[0]),
-        int(times[-1]),
-        norm_max,
-        len(content),
-        0,
-        bytes.fromhex(source),
-    )
-    page = (header + entries).ljust(PAGE_BYTES - 4, b"\0")
-    return b"".join((page, crc32c(page).to_bytes(4, "little"), content, checks))
 
 
 class ColumnsFile:
@@ -188,11 +120,11 @@ class ColumnsFile:
         page = mapped[:PAGE_BYTES]
         if len(page) < PAGE_BYTES or crc32c(page[:-4]) != int.from_bytes(page[-4:], "little"):
             raise CorruptError(f"{path}: the header is damaged or cut short")
-        fields = _HEADER.unpack_from(page)
+        fields = HEADER.unpack_from(page)
         magic, version, count, self.rows, self.dim, checks_crc, *rest = fields
         self.time_min, self.time_max, self.norm_max, content_bytes, _, source = rest
-        if magic != _MAGIC or version != _VERSION:
-            raise CorruptError(f"{path}: not a columns file of version {_VERSION}")
+        if magic != MAGIC or version != VERSION:
+            raise CorruptError(f"{path}: not a columns file of version {VERSION}")
         self.source = source.hex()
         checks = mapped[PAGE_BYTES + content_bytes :]
         if crc32c(checks) != checks_crc:
@@ -205,9 +137,9 @@ class ColumnsFile:
         self._chunks: dict[Section, tuple[int, int]] = {}
         self._arrays: dict[Section, NDArray[Any]] = {}
         for i in range(count):
-            kind, _, begin, size = _ENTRY.unpack_from(page, _HEADER.size + i * _ENTRY.size)
+            kind, _, begin, size = ENTRY.unpack_from(page, HEADER.size + i * ENTRY.size)
             section = Section(kind)
-            array = self._bytes[begin : begin + size].view(_DTYPES[section])
+            array = self._bytes[begin : begin + size].view(DTYPES[section])
             if section in (Section.VECTOR, Section.UNIT):
                 array = array.reshape(self.rows, self.dim)
             self._begins[section] = begin

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from tsvec.model.errors import DiskFullError, UnavailableError
 from tsvec.storage.failpoints import FailPoints
@@ -29,6 +30,26 @@ def translated(doing: str) -> Iterator[None]:
         if error.errno in _NO_ROOM:
             raise DiskFullError(f"{doing}: {reason}; free some space and retry") from error
         raise UnavailableError(f"{doing}: {reason}") from error
+
+
+class FileWriter:
+    """A new file while it is written; `offset` is where the next piece goes."""
+
+    def __init__(self, handle: int) -> None:
+        self._handle = handle
+        self.offset = 0
+
+    def write(self, piece: Any) -> None:
+        """Write all of a buffer of bytes behind what was written so far."""
+        self.write_at(piece, self.offset)
+        self.offset += len(piece)
+
+    def write_at(self, piece: Any, offset: int) -> None:
+        """Write all of a buffer of bytes at a place of its own; `offset` stays."""
+        view = memoryview(piece)
+        while view:
+            written = os.pwrite(self._handle, view, offset)
+            view, offset = view[written:], offset + written
 
 
 class Files:
@@ -64,6 +85,19 @@ class Files:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+
+    @contextmanager
+    def writing(self, path: Path) -> Iterator[FileWriter]:
+        """A whole new file, written piece by piece, its content (not its name) durable at the end.
+
+        After an error what was written is left where it is, for the caller to remove.
+        """
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        try:
+            yield FileWriter(handle)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
     def rename(self, source: Path, target: Path, failpoint: str | None = None) -> None:
         """Rename atomically and make the new name durable; `failpoint` names the step between.

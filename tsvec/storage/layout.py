@@ -5,6 +5,7 @@
 <root>/tenants/<tenant>/<uuid>/manifest.json   one directory a collection
                                log/<number>.log
                                partitions/<name>/{points.duckdb,columns.bin}
+                               overlays/<name>-<generation>.bin
                                state/state-<seq>.duckdb
 """
 
@@ -21,6 +22,7 @@ from tsvec.storage.files import Files, translated
 FORMAT_VERSION = 1
 _FORMAT = f"tsvec {FORMAT_VERSION}\n"
 DELETED_SUFFIX = ".deleted"
+STAGED_SUFFIX = ".tmp"
 _BEFORE_FORMAT = ("LOCK", "FORMAT.tmp", "lost+found")
 """What a crash while making a directory may leave in it."""
 
@@ -33,6 +35,7 @@ class CollectionPaths:
         self.manifest = root / "manifest.json"
         self.log = root / "log"
         self.partitions = root / "partitions"
+        self.overlays = root / "overlays"
         self.state = root / "state"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Container
 from pathlib import Path
 from typing import Final, Literal, Self
 
@@ -12,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from tsvec.model.collections import CollectionConfig
 from tsvec.model.errors import CorruptError
 from tsvec.storage.files import Files
-from tsvec.storage.layout import CollectionPaths
+from tsvec.storage.layout import STAGED_SUFFIX, CollectionPaths
 from tsvec.storage.log.chain import LogPosition
 
 _VERSION: Final = 1
@@ -29,7 +30,11 @@ class FileEntry(BaseModel):
 
 
 class PartitionEntry(BaseModel):
-    """A live partition: what its files are and which times and seqs its rows have."""
+    """A live partition: what its files are, which times and seqs its rows have, and who is dead.
+
+    Times are in µs since 1970 UTC. `dead_rows` of its rows were dead when its files were written;
+    the file `overlay` names those that died since.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -39,8 +44,13 @@ class PartitionEntry(BaseModel):
     time_max: int
     seq_min: int
     seq_max: int
+    recorded_min: int
+    recorded_max: int
+    norm_max: float
     points: FileEntry
     columns: FileEntry
+    dead_rows: int = 0
+    overlay: FileEntry | None = None
 
 
 class LogEntry(BaseModel):
@@ -63,7 +73,10 @@ class Manifest(BaseModel):
     """One version of the list of live files.
 
     Points up to `sealed_seq` are in partitions; the entity registry up to `state_seq` is in the
-    file `state`. Everything later is read from the log, from `log` on.
+    file `state`. Everything later is read from the log, from `log` on. Versions that were dead by
+    `purged_seq`, or by the recorded time `purged_at`, may be gone. `config_changes` are the (seq,
+    recorded time) of each change of `config`; `sealed_bytes` and `compacted_bytes` were ever
+    written into partitions.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -79,6 +92,12 @@ class Manifest(BaseModel):
     partitions: tuple[PartitionEntry, ...] = ()
     state: FileEntry | None = None
     state_seq: int = 0
+    purged_seq: int = 0
+    purged_at: int = 0
+    config_changes: tuple[tuple[int, int], ...] = ()
+    last_partition: int = 0
+    sealed_bytes: int = 0
+    compacted_bytes: int = 0
 
     @property
     def history_number(self) -> int:
@@ -87,43 +106,56 @@ class Manifest(BaseModel):
 
     def live_files(self) -> list[FileEntry]:
         """Every file the manifest names."""
-        found = [file for part in self.partitions for file in (part.points, part.columns)]
-        return [*found, self.state] if self.state else found
+        named = [
+            file for part in self.partitions for file in (part.points, part.columns, part.overlay)
+        ]
+        return [file for file in (*named, self.state) if file is not None]
 
     @classmethod
     def read(cls, path: Path) -> Self:
         """The manifest in a file; CorruptError if a byte of it changed."""
         try:
-            document = orjson.loads(path.read_bytes())
-            body = orjson.dumps(document["manifest"], option=orjson.OPT_SORT_KEYS)
-            if hashlib.sha256(body).hexdigest() != document["sha256"]:
+            data = path.read_bytes()
+            body = data[_BODY_BEGIN:-1]
+            if data != _document(body):
                 raise CorruptError(f"{path} is damaged: its checksum does not match")
             return cls.model_validate_json(body)
         except FileNotFoundError:
             raise CorruptError(f"{path} is missing") from None
-        except (orjson.JSONDecodeError, KeyError, TypeError, ValidationError) as error:
+        except ValidationError as error:
             raise CorruptError(f"{path} is damaged: {error}") from error
 
     def write(self, files: Files, path: Path) -> None:
         """Make this the manifest: written beside, fsynced, renamed, directory fsynced."""
         body = orjson.dumps(self.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
-        document = {
-            "sha256": hashlib.sha256(body).hexdigest(),
-            "manifest": orjson.Fragment(body),
-        }
         scratch = path.with_suffix(".tmp")
-        files.write_file(scratch, orjson.dumps(document))
+        files.write_file(scratch, _document(body))
         files.failpoints.hit("manifest.before_rename")
         files.rename(scratch, path, failpoint="manifest.after_rename")
 
 
-def remove_orphans(files: Files, manifest: Manifest, paths: CollectionPaths) -> None:
-    """Remove what a crash or a failed seal left behind: all that the manifest does not name."""
+def _document(body: bytes) -> bytes:
+    """The file of a manifest; what is checked are these bytes, not what JSON makes of them."""
+    return b'{"sha256":"%s","manifest":%s}' % (hashlib.sha256(body).hexdigest().encode(), body)
+
+
+_BODY_BEGIN: Final = len(_document(b"")) - 1
+
+
+def remove_orphans(
+    files: Files, manifest: Manifest, paths: CollectionPaths, keep: Container[str] = ()
+) -> None:
+    """Remove what a crash or a failed seal left behind: all that the manifest does not name.
+
+    Partitions whose names are in `keep` stay, also while they are being written.
+    """
     live = {paths.root / file.path for file in manifest.live_files()}
     live |= {path.parent for path in live}
-    for directory in (paths.partitions, paths.state):
-        directory.mkdir(exist_ok=True)
+    for directory in (paths.partitions, paths.overlays, paths.state):
+        if not directory.is_dir():
+            files.make_directory(directory)
+        kept = keep if directory == paths.partitions else ()
         for entry in directory.iterdir():
-            if entry not in live:
+            if entry not in live and entry.name.removesuffix(STAGED_SUFFIX) not in kept:
                 files.remove(entry)
     files.remove(paths.manifest.with_suffix(".tmp"))

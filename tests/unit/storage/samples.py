@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 
@@ -13,6 +16,7 @@ from tsvec.storage.log.frames import Frame, Kind, Operation
 from tsvec.storage.log.segment import HEADER_BYTES
 from tsvec.storage.manifest import LogEntry, Manifest
 from tsvec.storage.schema import partition_schema, times_to_arrow, vectors_to_arrow
+from tsvec.storage.sections.writer import write_columns
 
 HISTORY = 0x0123_4567_89AB_CDEF
 SEGMENT_BYTES = 1 << 16
@@ -68,8 +72,10 @@ def fingerprint(frame: Frame) -> tuple:
     )
 
 
-def points_table(rows: int, dim: int = 3, *, seed: int = 0, keys: bool = False) -> pa.Table:
-    """Rows of `partition_schema`, by (timestamp, seq), of several entities."""
+def points_table(
+    rows: int, dim: int = 3, *, seed: int = 0, keys: bool = False, dead: bool = False
+) -> pa.Table:
+    """Rows of `partition_schema`, by (timestamp, seq), of several entities, every third dead."""
     chance = np.random.default_rng(seed)
     vectors = chance.normal(size=(rows, dim)).astype(np.float32)
     times = np.sort(chance.integers(0, 10_000, rows)) * MINUTE_US
@@ -87,9 +93,40 @@ def points_table(rows: int, dim: int = 3, *, seed: int = 0, keys: bool = False) 
             times_to_arrow(times + 7),
             vectors_to_arrow(vectors),
             pa.array([f'{{"row":{row}}}' for row in range(rows)], pa.large_string()),
+            *dead_columns(rows, every=3 if dead else 0),
         ],
         schema=partition_schema(dim),
     )
+
+
+def dead_columns(rows: int, *, every: int) -> list[pa.Array]:
+    """The columns of deaths where one row of `every` is dead, none if that is 0."""
+    dead = [every > 0 and row % every == 0 for row in range(rows)]
+    causes = [("replaced", "deleted")[row // max(every, 1) % 2] for row in range(rows)]
+    seqs = [10_000 + row if is_dead else None for row, is_dead in enumerate(dead)]
+    return [
+        pa.array(seqs, pa.uint64()),
+        pa.array(seqs, pa.int64()).cast(pa.timestamp("us", "UTC")),
+        pa.array(
+            [cause if is_dead else None for cause, is_dead in zip(causes, dead, strict=True)],
+            pa.large_string(),
+        ),
+    ]
+
+
+def in_chunks(table: pa.Table, *rows: int) -> pa.Table:
+    """The same rows in chunks of these sizes, some perhaps empty, and a last one of the rest."""
+    begins = np.cumsum([0, *rows]).tolist()
+    pieces = [table.slice(low, size) for low, size in zip(begins, rows, strict=False)]
+    return pa.concat_tables([*pieces, table.slice(begins[-1])])
+
+
+def encoded_columns(table: pa.Table, dim: int, *, cosine: bool, source: str) -> bytes:
+    """The bytes of columns.bin for a table."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "columns.bin"
+        write_columns(Files(), path, table, dim, cosine=cosine, source=source)
+        return path.read_bytes()
 
 
 def manifest_of(**fields) -> Manifest:
@@ -114,4 +151,9 @@ def flipped(data: bytes, bit: int) -> bytes:
 
 
 def with_bit_flipped(path, bit: int) -> None:
-    path.write_bytes(flipped(path.read_bytes(), bit))
+    """Flip one bit of a file where it lies."""
+    with path.open("r+b", buffering=0) as file:
+        file.seek(bit // 8)
+        (byte,) = file.read(1)
+        file.seek(bit // 8)
+        file.write(bytes([byte ^ 1 << bit % 8]))

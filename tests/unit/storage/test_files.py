@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
 
+import numpy as np
 import pytest
 
 from tests.unit.storage.samples import files_with
@@ -44,6 +46,41 @@ def test_write_sync_and_rename(tmp_path):
     files.rename(tmp_path / "new" / "a", tmp_path / "b")
     assert (tmp_path / "b").read_bytes() == b"2"
     assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_a_file_written_in_pieces(tmp_path):
+    with Files().writing(tmp_path / "a") as file:
+        file.offset = 4
+        for piece in (b"behind", b"", np.arange(3, dtype=np.uint8), memoryview(b"!")):
+            file.write(piece)
+        file.write_at(b"head", 0)
+        assert file.offset == 14
+    assert (tmp_path / "a").read_bytes() == b"headbehind\0\1\2!"
+    with Files().writing(tmp_path / "a") as file:
+        file.write(b"new")
+    assert (tmp_path / "a").read_bytes() == b"new"
+
+
+def test_pieces_are_written_whole_even_if_the_system_takes_a_part(tmp_path, monkeypatch):
+    pwrite = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda handle, data, at: pwrite(handle, data[:3], at))
+    with Files().writing(tmp_path / "a") as file:
+        file.write(b"0123456789")
+    assert (tmp_path / "a").read_bytes() == b"0123456789"
+
+
+def test_a_file_written_in_pieces_is_synced_last_and_let_go(tmp_path, monkeypatch):
+    sizes = []
+    monkeypatch.setattr(os, "fsync", lambda handle: sizes.append(os.fstat(handle).st_size))
+    with Files().writing(tmp_path / "a") as file:
+        file.write(b"123")
+        assert sizes == []
+    assert sizes == [3]
+    with pytest.raises(OSError, match="no room"), Files().writing(tmp_path / "b") as file:
+        raise OSError(errno.ENOSPC, "no room")
+    assert sizes == [3]
+    held = [os.path.realpath(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")]
+    assert [path for path in held if path.startswith(str(tmp_path))] == []
 
 
 def test_a_directory_is_not_made_twice(tmp_path):

@@ -285,7 +285,7 @@ class Log:
         """Go on in a new segment: it exists before the old one names it in a last frame."""
         old = self._segments[-1]
         header, end = old.header, self._end
-        frame = Frame(Kind.ROLL, Operation.NONE, header.history, end.seq, 0, recorded_at, b"")
+        frame = Frame(Kind.ROLL, Operation.NONE, header.history, end.seq - 1, 0, recorded_at, b"")
         data, chain = encode_frame(frame, end.chain)
         new = SegmentHeader(
             number=header.number + 1,

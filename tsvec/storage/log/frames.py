@@ -28,11 +28,14 @@ class Kind(IntEnum):
 
 
 class Operation(IntEnum):
-    """What a data frame does."""
+    """What a frame does: `EXPIRE` comes in a tick, all the others but `NONE` are data."""
 
     NONE = 0
     INSERT_POINTS = 1
     CONFIGURE = 2
+    DELETE_POINTS = 3
+    SET_ATTRIBUTES = 4
+    EXPIRE = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +43,8 @@ class Frame:
     """One record of the log.
 
     `first_seq` is the first of the `count` seqs a data frame consumes; for other kinds it is the
-    seq the frame follows, `count` is 0, and `sub` numbers derived frames of one seq. The payload of
-    INSERT_POINTS is an Arrow record batch message, that of CONFIGURE is JSON.
+    seq the frame follows, `count` is 0, and `sub` numbers the frames of one seq. The payloads of
+    INSERT_POINTS and DELETE_POINTS are Arrow record batch messages, the others are JSON.
     """
 
     kind: Kind

@@ -79,4 +79,4 @@ def test_the_payload_is_a_view():
 
 def test_the_last_seq():
     assert data_frame(5, b"", count=3).last_seq == 7
-    assert Frame(Kind.TICK, Operation.NONE, 1, 5, 0, 0, b"").last_seq == 5
+    assert Frame(Kind.TICK, Operation.EXPIRE, 1, 5, 0, 0, b"{}").last_seq == 5
