@@ -21,18 +21,30 @@ SAFE_NORM = 1e15
 
 
 def scan_nearest(
-    metric: Metric, query: NDArray[np.float32], vectors: NDArray[np.float32], k: int
+    metric: Metric,
+    query: NDArray[np.float32],
+    vectors: NDArray[np.float32],
+    k: int,
+    keep: NDArray[np.bool_] | None = None,
 ) -> tuple[Float64Array, NDArray[np.int64]]:
     """The k rows of least cost: costs (k,) ascending and row numbers (k,), k <= rows.
 
-    `query` is (dim,), `vectors` (rows, dim), C-contiguous; both of unit length under cosine.
+    `query` is (dim,), `vectors` (rows, dim), C-contiguous; both of unit length under cosine. With
+    `keep` (rows,), only rows where it is true count, at least k of them.
     """
     # faiss keeps its thread count per calling thread; two scans must not fight for the cores.
     faiss.omp_set_num_threads(1)
-    kind = faiss.METRIC_L2 if metric == "l2" else faiss.METRIC_INNER_PRODUCT
-    scores, rows = faiss.knn(query[None, :], vectors, k, kind)
-    costs = scores[0].astype(np.float64)
-    return (costs if metric == "l2" else -costs), rows[0]
+    scores, rows = np.empty(k, np.float32), np.empty(k, np.int64)
+    count, dim = vectors.shape
+    bits = None if keep is None else np.packbits(keep, bitorder="little")
+    chosen = None if bits is None else faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))
+    places = (faiss.swig_ptr(scores), faiss.swig_ptr(rows))
+    arrays = (faiss.swig_ptr(query), faiss.swig_ptr(vectors))
+    if metric == "l2":
+        faiss.knn_L2sqr(*arrays, dim, 1, count, k, *places, None, chosen)
+        return scores.astype(np.float64), rows
+    faiss.knn_inner_product(*arrays, dim, 1, count, k, *places, chosen)
+    return -scores.astype(np.float64), rows
 
 
 def cost_of(metric: Metric, distance: float) -> float:

@@ -19,10 +19,13 @@ from numpy.typing import NDArray
 from tsvec.kernels.distance import Metric, measure_distances
 from tsvec.kernels.scan import SAFE_NORM, cost_error, cost_of, scan_nearest
 from tsvec.model.vectors import Float32Array, Int64Array
-from tsvec.window.part import Part, Rows, count_rows
+from tsvec.window.part import Columns, Rows, count_rows
 
 _SLACK = 6
 _WIDEN = 4
+_SPARSE = 16
+"""Rows wanted out of this many are skipped over where they lie; fewer are copied together first."""
+
 _GROUP_ELEMENTS = 1 << 22
 """Vector elements measured together, about; it bounds the memory of many wide searches."""
 
@@ -49,9 +52,9 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The rows of one part that a search may choose from."""
+    """The rows of one part that a search may choose from, ascending."""
 
-    part: Part
+    part: Columns
     rows: Rows
 
     @property
@@ -59,9 +62,22 @@ class Source:
         """How many."""
         return count_rows(self.rows)
 
-    def number_rows(self, chosen: Int64Array) -> Int64Array:
-        """Row numbers in the part of places in the selection."""
-        return chosen + self.rows.start if isinstance(self.rows, slice) else self.rows[chosen]
+    def scan(self, target: Target, width: int) -> tuple[NDArray[np.float64], Int64Array]:
+        """The `width` rows of least cost: costs ascending, and row numbers in the part."""
+        rows, part = self.rows, self.part
+        query = target.scan_vector
+        if isinstance(rows, slice):
+            costs, places = scan_nearest(target.metric, query, part.scan_vectors(rows), width)
+            return costs, places + rows.start
+        span = slice(int(rows[0]), int(rows[-1]) + 1)
+        if span.stop - span.start > _SPARSE * len(rows):
+            costs, places = scan_nearest(target.metric, query, part.scan_vectors(rows), width)
+            return costs, rows[places]
+        keep = np.zeros(span.stop - span.start, np.bool_)
+        keep[rows - span.start] = True
+        vectors = part.scan_vectors(span)
+        costs, places = scan_nearest(target.metric, query, vectors, width, keep)
+        return costs, places + span.start
 
     def all_rows(self) -> Int64Array:
         """All row numbers."""
@@ -88,7 +104,7 @@ class Candidates:
     `measured` counts the rows measured to find these.
     """
 
-    parts: Sequence[Part]
+    parts: Sequence[Columns]
     source: NDArray[np.int64]
     row: Int64Array
     distance: NDArray[np.float64]
@@ -120,7 +136,7 @@ class _Proposal:
     width: int
     measured: int = 0
     floor: float | None = None
-    rows: list[tuple[Part, Int64Array]] = field(default_factory=list)
+    rows: list[tuple[Columns, Int64Array]] = field(default_factory=list)
 
     @property
     def elements(self) -> int:
@@ -178,9 +194,7 @@ def _propose(proposal: _Proposal) -> None:
         if not safe or source.count <= 2 * width:
             proposal.rows.append((source.part, source.all_rows()))
             continue
-        vectors = source.part.scan_vectors(source.rows)
-        costs, places = scan_nearest(target.metric, target.scan_vector, vectors, width)
-        scanned.append((source, costs, source.number_rows(places)))
+        scanned.append((source, *source.scan(target, width)))
     if not scanned:
         return
     cut = _smallest([costs for _, costs, _ in scanned], width)
@@ -201,7 +215,7 @@ def _smallest(ascending: list[NDArray[np.float64]], count: int) -> float:
 
 def _measure(proposals: Sequence[_Proposal]) -> list[Candidates]:
     """The proposed rows of each search with their distances, in total order."""
-    parts: list[Part] = []
+    parts: list[Columns] = []
     chosen: dict[int, list[tuple[int, Int64Array]]] = {}
     for number, proposal in enumerate(proposals):
         for part, rows in proposal.rows:

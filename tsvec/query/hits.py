@@ -16,7 +16,7 @@ from tsvec.model.replies import Point
 from tsvec.model.times import time_to_datetime
 from tsvec.model.vectors import Int64Array
 from tsvec.query.candidates import Candidates
-from tsvec.window.part import Part
+from tsvec.window.part import Columns
 from tsvec.window.window_set import WindowSet
 
 Record = TypeVar("Record", bound=BaseModel)
@@ -37,13 +37,13 @@ def splice_metadata(text: bytes) -> orjson.Fragment:
 
 def point_fields(
     windows: WindowSet,
-    part: Part,
+    part: Columns,
     rows: Int64Array,
     include: Collection[str],
     read_metadata: MetadataReader = parse_metadata,
 ) -> list[Fields]:
     """The fields of a `Point` for each of some rows of a part."""
-    registry = windows.registry
+    registry, at_seq = windows.registry, windows.seq
     count = len(rows)
     columns = zip(
         part.entities(rows).tolist(),
@@ -59,7 +59,7 @@ def point_fields(
     return [
         {
             "entity_id": registry.id_of(number),
-            "entity_type": registry.type_of(number),
+            "entity_type": registry.type_of(number, at_seq),
             "timestamp": time_to_datetime(time),
             "key": key,
             "recorded_at": recorded.get(at) or recorded.setdefault(at, time_to_datetime(at)),
@@ -73,7 +73,7 @@ def point_fields(
 
 def read_rows(
     windows: WindowSet,
-    places: Sequence[tuple[Part, int]],
+    places: Sequence[tuple[Columns, int]],
     include: Collection[str],
     read_metadata: MetadataReader = parse_metadata,
 ) -> list[Fields]:
@@ -92,7 +92,7 @@ def read_rows(
 
 
 def make_points(
-    windows: WindowSet, places: Sequence[tuple[Part, int]], include: Collection[str]
+    windows: WindowSet, places: Sequence[tuple[Columns, int]], include: Collection[str]
 ) -> list[Point]:
     """The points at some (part, row); what they hold was checked when it came in."""
     return [construct(Point, fields) for fields in read_rows(windows, places, include)]

@@ -11,17 +11,14 @@ import orjson
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from tsvec.model.errors import (
-    EntityNotFoundError,
-    InsufficientHistoryError,
-)
+from tsvec.model.errors import InsufficientHistoryError
 from tsvec.model.queries import TemporalKnnRequest
 from tsvec.model.replies import Eligible, Explain, Hit, PlanStep, TemporalKnnReply
 from tsvec.model.times import TIME_MAX_US, time_to_datetime
 from tsvec.model.validation import invalid_field
-from tsvec.model.vectors import Float32Array, Int64Array
+from tsvec.model.vectors import Float32Array
 from tsvec.query.candidates import Candidates, Search, Source, Target, find_nearest
-from tsvec.query.history import find_latest
+from tsvec.query.history import entity_not_found, find_latest, is_visible
 from tsvec.query.hits import (
     Fields,
     MetadataReader,
@@ -32,7 +29,8 @@ from tsvec.query.hits import (
     without_absent,
 )
 from tsvec.query.plan import PartExtent, Plan, plan_knn
-from tsvec.window.part import Part, Rows, count_rows
+from tsvec.window.part import Part, Rows, count_rows, keep_rows
+from tsvec.window.visible import columns_of
 from tsvec.window.window_set import WindowSet
 
 _POSTINGS_ENTITIES_MAX = 16
@@ -61,7 +59,7 @@ def prepare_knn(windows: WindowSet, request: TemporalKnnRequest) -> PreparedKnn:
         windows.config.dim,
     )
     sources = [
-        Source(part, choose(part, rows))
+        Source(columns_of(part), choose(part, rows))
         for (part, rows), step in zip(selected, plan.steps, strict=True)
         if step.method == "exact"
     ]
@@ -95,8 +93,11 @@ def _answer(questions: Sequence[PreparedKnn], read_metadata: MetadataReader) -> 
     found = find_nearest([one.search for one in questions])
     microseconds = int((time.perf_counter() - begun) * 1e6)
     replies: list[Fields] = [{} for _ in questions]
-    for include in {tuple(one.request.include) for one in questions}:
-        mine = [n for n, one in enumerate(questions) if tuple(one.request.include) == include]
+    # Hits are read together, but what an entity is depends on the moment that is asked for.
+    alike: dict[tuple[int, tuple[str, ...]], list[int]] = {}
+    for number, one in enumerate(questions):
+        alike.setdefault((one.windows.seq, tuple(one.request.include)), []).append(number)
+    for (_, include), mine in alike.items():
         windows = questions[mine[0]].windows
         hits = hit_fields(windows, [found[n] for n in mine], include, read_metadata)
         for number, rows in zip(mine, hits, strict=True):
@@ -127,9 +128,9 @@ def _query_vector(windows: WindowSet, request: TemporalKnnRequest) -> Float32Arr
 
 
 def _entity_vector(windows: WindowSet, entity_id: str, at: int | None) -> Float32Array:
-    if windows.registry.number_of(entity_id) is None:
-        raise EntityNotFoundError(f"there is no entity {entity_id!r} in this collection")
     latest = find_latest(windows, entity_id, TIME_MAX_US if at is None else at)
+    if latest is None and not is_visible(windows, entity_id):
+        raise entity_not_found(entity_id)
     if latest is None:
         when = f" at or before {time_to_datetime(at).isoformat()}" if at is not None else ""
         raise InsufficientHistoryError(f"entity {entity_id!r} has no point{when}")
@@ -153,18 +154,14 @@ def _row_filter(
     own = request.entity_id if names is None else None
     if names is None and request.entity_types is None and own is None:
         return lambda _, rows: rows
-    allowed = windows.registry.allowed(request.entity_types, names)
+    allowed = windows.registry.allowed(request.entity_types, names, windows.seq)
     if own is not None and (number := windows.registry.number_of(own)) is not None:
         allowed[number] = False
     return lambda part, rows: _masked(part, rows, allowed)
 
 
 def _masked(part: Part, rows: Rows, allowed: NDArray[np.bool_]) -> Rows:
-    keep = allowed[part.entities(rows)]
-    if keep.all():
-        return rows
-    kept: Int64Array = np.flatnonzero(keep)
-    return kept + rows.start if isinstance(rows, slice) else rows[kept]
+    return keep_rows(rows, allowed[part.entities(rows)])
 
 
 def _count_eligible(question: PreparedKnn, found: Candidates) -> Eligible:

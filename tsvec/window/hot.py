@@ -1,22 +1,26 @@
 """The hot set: points in memory, in order of arrival, until they are sealed.
 
 Rows are written once, behind all published slices, and never move; so a slice is immutable though
-its block still grows.
+its block still grows. Of what is published only deaths are marked in place, see `deaths`.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from tsvec.model.times import TIME_MAX_US, TIME_MIN_US
 from tsvec.model.vectors import Float32Array, Int64Array
 from tsvec.storage.columns import unit_vectors, vector_norms
+from tsvec.storage.overlay import Deaths
+from tsvec.window.deaths import DeathMap
 from tsvec.window.entities import EntityRegistry
-from tsvec.window.part import Numbers, Rows
+from tsvec.window.part import Numbers, Rows, Seqs
 
 _BLOCK_BYTES = 32 << 20
 _BLOCK_ROWS_MIN = 256
@@ -53,6 +57,8 @@ class HotBlock:
         self.unit: Float32Array | None = None
         self.metadata: list[bytes] = []
         self.key: list[str | None] = []
+        self.deaths = DeathMap()
+        self.index = _PlaceIndex(self)
         self.time_min = TIME_MAX_US
         self.time_max = TIME_MIN_US
         self.norm_max = 0.0
@@ -91,6 +97,46 @@ class HotBlock:
             self.unit[begin:end] = vectors if unit is None else unit
 
 
+class _PlaceIndex:
+    """Where a block has the versions of each (entity number, event time).
+
+    Made when it is first asked for, then kept up: points that come in order never need it.
+    """
+
+    def __init__(self, block: HotBlock) -> None:
+        self._block = block
+        self._lock = threading.Lock()
+        self._rows = 0
+        self._newest: dict[tuple[int, int], int] = {}
+        self._earlier: dict[int, int] = {}
+
+    def find(self, numbers: Numbers, times: Int64Array, end: int) -> tuple[Int64Array, Int64Array]:
+        """Rows below `end` of some (entity number, event time): places in the question, rows."""
+        places, rows = [], []
+        with self._lock:
+            self._extend(end)
+            for place, pair in enumerate(zip(numbers.tolist(), times.tolist(), strict=True)):
+                row = self._newest.get(pair)
+                while row is not None:
+                    if row < end:
+                        places.append(place)
+                        rows.append(row)
+                    row = self._earlier.get(row)
+        return np.array(places, np.int64), np.array(rows, np.int64)
+
+    def _extend(self, end: int) -> None:
+        begin, block = self._rows, self._block
+        if begin >= end:
+            return
+        numbers, times = block.number[begin:end].tolist(), block.timestamp[begin:end].tolist()
+        for row, pair in enumerate(zip(numbers, times, strict=True), begin):
+            before = self._newest.get(pair)
+            if before is not None:
+                self._earlier[row] = before
+            self._newest[pair] = row
+        self._rows = end
+
+
 class HotSlice:
     """Rows [begin, end) of a block, as they were when it was published."""
 
@@ -104,6 +150,7 @@ class HotSlice:
         self.seq_min = int(block.seq[begin])
         self.seq_max = int(block.seq[end - 1])
         self.recorded_min = int(block.recorded_at[begin])
+        self.recorded_max = int(block.recorded_at[end - 1])
         self.is_full = end == block.capacity
         self.name = f"hot-{self.seq_min}"
         self._block = block
@@ -171,13 +218,43 @@ class HotSlice:
         keys, begin = self._block.key, self._begin
         return [keys[begin + row] for row in rows.tolist()]
 
-    def all_metadata(self) -> list[bytes]:
-        """Metadata of all rows."""
-        return self._block.metadata[self._begin : self._end]
+    def text_columns(self) -> tuple[pa.Array, pa.Array]:
+        """Keys and metadata of all rows."""
+        mine = slice(self._begin, self._end)
+        keys = pa.array(self._block.key[mine], pa.large_string())
+        return keys, pa.array(self._block.metadata[mine], pa.large_binary())
 
-    def all_keys(self) -> list[str | None]:
-        """Keys of all rows."""
-        return self._block.key[self._begin : self._end]
+    @property
+    def has_deaths(self) -> bool:
+        """Whether any version of the block died."""
+        return self._block.deaths.count > 0
+
+    @property
+    def death_marks(self) -> int:
+        """Grows whenever something in the block dies."""
+        return self._block.deaths.count
+
+    def dead_seqs(self, rows: Rows) -> Seqs | None:
+        """The seq each row died by; see `StoredPart`."""
+        return self._block.deaths.dead_seqs(_shifted(rows, self._begin))
+
+    def deaths(self) -> Deaths:
+        """Every death among these rows."""
+        every = self._block.deaths.entries()
+        mine = (every.row >= self._begin) & (every.row < self._end)
+        rows = every.row[mine] - self._begin
+        return Deaths(rows, every.seq[mine], every.at[mine], every.by[mine])
+
+    def bury(self, deaths: Deaths) -> None:
+        """Let living rows die."""
+        rows = deaths.row + self._begin
+        self._block.deaths.mark(Deaths(rows, deaths.seq, deaths.at, deaths.by))
+
+    def find_versions(self, numbers: Numbers, times: Int64Array) -> tuple[Int64Array, Int64Array]:
+        """Every version of some (entity number, event time); see `StoredPart`."""
+        places, rows = self._block.index.find(numbers, times, self._end)
+        mine = rows >= self._begin
+        return places[mine], rows[mine] - self._begin
 
 
 class HotSet:
@@ -236,3 +313,7 @@ class HotSet:
                 return
             self._blocks.pop(0)
             self._begin = 0
+
+
+def _shifted(rows: Rows, by: int) -> Rows:
+    return slice(rows.start + by, rows.stop + by) if isinstance(rows, slice) else rows + by

@@ -1,15 +1,10 @@
-"""Sealing: when hot points are worth a partition, and the sorted table it is made of."""
+"""Sealing: when hot points are worth a partition."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-import pyarrow as pa
-
 from tsvec.model.settings import Settings
-from tsvec.storage.schema import partition_schema, times_to_arrow, vectors_to_arrow
-from tsvec.window.entities import EntityRegistry
 from tsvec.window.hot import HotSlice
 
 _BLOCKS_MAX = 8
@@ -30,30 +25,3 @@ def choose_sealable(
         return tuple(full) if sum(part.rows for part in full) >= block_rows else tuple(hot)
     old = hot and now_us - hot[0].recorded_min >= settings.seal_age_seconds * 1_000_000
     return tuple(hot) if old and rows >= settings.seal_age_rows_min else ()
-
-
-def sorted_table(parts: Sequence[HotSlice], registry: EntityRegistry, dim: int) -> pa.Table:
-    """The rows of these slices as a table of `partition_schema(dim)`, by (timestamp, seq)."""
-    everything = slice(0, None)
-    times = np.concatenate([part.times(everything) for part in parts])
-    seqs = np.concatenate([part.seqs(everything) for part in parts])
-    order = np.lexsort((seqs, times))
-    numbers = np.concatenate([part.entities(everything) for part in parts])[order]
-    vectors = np.concatenate([part.vectors(everything) for part in parts])[order]
-    recorded = np.concatenate([part.recorded(everything) for part in parts])[order]
-    keys = pa.array([key for part in parts for key in part.all_keys()], pa.large_string())
-    metadata = pa.array([text for part in parts for text in part.all_metadata()], pa.large_binary())
-    present, place = np.unique(numbers, return_inverse=True)
-    ids = pa.array([registry.id_of(number) for number in present.tolist()], pa.large_string())
-    types = pa.array([registry.type_of(number) for number in present.tolist()], pa.large_string())
-    columns = [
-        ids.take(pa.array(place)),
-        types.take(pa.array(place)),
-        times_to_arrow(times[order]),
-        keys.take(pa.array(order)),
-        pa.array(seqs[order]),
-        times_to_arrow(recorded),
-        vectors_to_arrow(vectors),
-        metadata.take(pa.array(order)).cast(pa.large_string()),
-    ]
-    return pa.Table.from_arrays(columns, schema=partition_schema(dim))

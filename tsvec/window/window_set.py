@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tsvec.model.collections import CollectionConfig
+from tsvec.model.times import TIME_MIN_US
 from tsvec.window.entities import EntityRegistry
 from tsvec.window.hot import HotSlice
-from tsvec.window.part import Part
+from tsvec.window.part import Part, StoredPart
 from tsvec.window.sealed import SealedPart
+from tsvec.window.visible import VisiblePart, is_plain
 
 
 @dataclass(frozen=True, slots=True)
 class WindowSet:
-    """An immutable view of a collection after change `seq`, recorded at `recorded_at` (µs)."""
+    """An immutable view of a collection after change `seq`; `recorded_at` (µs) is the newest.
+
+    Points with an event time below `cutoff` (µs) have expired.
+    """
 
     config: CollectionConfig
     history: str
@@ -23,22 +28,38 @@ class WindowSet:
     sealed: tuple[SealedPart, ...]
     hot: tuple[HotSlice, ...]
     registry: EntityRegistry
+    cutoff: int = TIME_MIN_US
 
-    def parts(self) -> Iterator[Part]:
-        """Sealed parts, then hot ones."""
+    def at(self, seq: int) -> WindowSet:
+        """The same collection as it was after an earlier change."""
+        return self if seq == self.seq else replace(self, seq=seq)
+
+    def after_cutoff(self, cutoff: int) -> WindowSet:
+        """The same without what lies before a cutoff (µs)."""
+        return self if cutoff == self.cutoff else replace(self, cutoff=cutoff)
+
+    def stored(self) -> Iterator[StoredPart]:
+        """All that is kept, whether it is to be seen or not: sealed parts, then hot ones."""
         yield from self.sealed
         yield from self.hot
 
+    def parts(self) -> Iterator[Part]:
+        """What is to be seen: sealed parts, then hot ones."""
+        seq, cutoff = self.seq, self.cutoff
+        for part in self.stored():
+            if part.seq_min <= seq and part.time_max >= cutoff:
+                yield part if is_plain(part, seq, cutoff) else VisiblePart(part, seq, cutoff)
+
     def overlapping(self, start: int, end: int) -> list[Part]:
-        """The parts that may hold an event time in [start, end)."""
+        """The parts that may show an event time in [start, end)."""
         return [p for p in self.parts() if p.time_min < end and p.time_max >= start]
 
     @property
     def hot_rows(self) -> int:
-        """How many points are not yet sealed."""
+        """How many versions are not yet sealed, dead ones included."""
         return sum(part.rows for part in self.hot)
 
     @property
     def rows(self) -> int:
-        """How many points there are."""
-        return sum(part.rows for part in self.parts())
+        """How many versions are kept, dead ones included."""
+        return sum(part.rows for part in self.stored())

@@ -156,3 +156,76 @@ def test_scans_of_many_threads_do_not_disturb_each_other():
     for thread in threads:
         thread.join()
     assert problems == []
+
+
+def masks(rows, rng):
+    """Which of some rows count: most, few, one at an end, all, runs that cross bytes."""
+    for share in (0.9, 0.5, 0.1):
+        keep = rng.random(rows) < share
+        keep[rng.integers(rows)] = True
+        yield keep
+    for only in (0, rows // 2, rows - 1):
+        yield np.arange(rows) == only
+    yield np.ones(rows, np.bool_)
+    yield np.arange(rows) % 8 == 7 if rows > 8 else np.arange(rows) == 0
+    low = rng.integers(rows)
+    yield (np.arange(rows) >= low // 2) & (np.arange(rows) <= low)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("rows", [1, 7, 8, 9, 63, 64, 65, 1_001, 4_100])
+@pytest.mark.parametrize("dim", [1, 3, 16, 130])
+def test_a_masked_scan_finds_what_a_scan_of_the_kept_rows_finds(metric, rows, dim):
+    rng = np.random.default_rng(rows * dim)
+    vectors = rng.standard_normal((rows, dim)).astype(np.float32)
+    query = rng.standard_normal(dim).astype(np.float32)
+    if metric == "cosine":
+        vectors, query = unit(vectors), unit(query)
+    for array in (vectors, read_only(vectors)):
+        for keep in masks(rows, rng):
+            kept = np.flatnonzero(keep)
+            copied = np.ascontiguousarray(vectors[kept])
+            for k in {1, (len(kept) + 1) // 2, len(kept)}:
+                costs, found = scan_nearest(metric, query, array, k, keep)
+                expected, places = scan_nearest(metric, query, copied, k)
+                assert (len(costs), len(set(found.tolist()))) == (k, k)
+                assert keep[found].all()
+                assert np.allclose(costs, expected, rtol=1e-5, atol=1e-5 * dim)
+                assert (np.diff(costs) >= 0).all()
+                if dim > 1:
+                    assert found.tolist() == kept[places].tolist()
+
+
+def read_only(vectors):
+    """The same numbers as a view of memory that cannot be written, as of a mapped file."""
+    return np.frombuffer(vectors.tobytes(), np.float32).reshape(vectors.shape)
+
+
+def test_masked_scans_stay_within_the_bound_of_error():
+    rng = np.random.default_rng(3)
+    for metric in METRICS:
+        for dim in (2, 17, 512):
+            vectors = hostile("all sizes", dim, rng)
+            query = hostile("one sign", dim, rng)[0]
+            stored, sought = (
+                (vectors, query) if metric != "cosine" else (unit(vectors), unit(query))
+            )
+            keep = rng.random(len(vectors)) < 0.7
+            costs, rows = scan_nearest(metric, sought, stored, int(keep.sum()), keep)
+            norms = np.linalg.norm(vectors.astype(np.float64), axis=1)
+            norm = float(np.linalg.norm(query.astype(np.float64)))
+            distances = measure_distances(metric, query, vectors[rows])
+            for cost, distance in zip(costs.tolist(), distances.tolist(), strict=True):
+                error = cost_error(metric, cost, dim, norm, float(norms.max()))
+                assert abs(cost - cost_of(metric, distance)) <= error
+
+
+def test_a_masked_scan_changes_nothing_and_may_be_masked_by_a_view():
+    rng = np.random.default_rng(5)
+    vectors = rng.standard_normal((300, 4)).astype(np.float32)
+    keep = np.repeat(rng.random(300) < 0.5, 2)[::2]
+    before = vectors.copy(), keep.copy()
+    _, found = scan_nearest("l2", vectors[7], vectors, int(keep.sum()), keep)
+    assert sorted(found.tolist()) == np.flatnonzero(keep).tolist()
+    assert (vectors == before[0]).all()
+    assert (keep == before[1]).all()

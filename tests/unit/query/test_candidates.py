@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
-from tests.contract.parts import Sample
+from tests.contract.parts import Sample, random_samples
 from tsvec.kernels.distance import measure_distances
+from tsvec.kernels.scan import scan_nearest
+from tsvec.model.times import TIME_MIN_US
 from tsvec.query import candidates
 from tsvec.query.candidates import Search, Source, Target, find_nearest
 
@@ -38,9 +42,9 @@ def scans(monkeypatch):
     widths = []
     scan = candidates.scan_nearest
 
-    def counted(metric, query, vectors, k):
+    def counted(metric, query, vectors, k, keep=None):
         widths.append(k)
-        return scan(metric, query, vectors, k)
+        return scan(metric, query, vectors, k, keep)
 
     monkeypatch.setattr(candidates, "scan_nearest", counted)
     return widths
@@ -281,3 +285,85 @@ def test_no_sources_find_nothing():
     [found] = find_nearest([Search(target_of("l2", [1.0]), [], 3)])
     assert (len(found.row), found.complete, found.measured) == (0, True, 0)
     assert find_nearest([]) == []
+
+
+def gathered(metric, source, target, width):
+    """What a scan of copies of the chosen rows finds."""
+    rows = source.all_rows()
+    vectors = np.ascontiguousarray(source.part.scan_vectors(rows))
+    costs, places = scan_nearest(metric, target.scan_vector, vectors, width)
+    return costs, rows[places]
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("sealed", [False, True])
+def test_chosen_rows_are_scanned_alike_however_many_are_skipped(shelf, metric, sealed):
+    """A run, rows masked where they lie, and few rows copied together."""
+    holding = shelf(metric=metric, dim=8, block_rows=3_000)
+    holding.commit(random_samples(2_003, dim=8))
+    if sealed:
+        holding.seal_all()
+    [part] = holding.windows.parts()
+    rng = np.random.default_rng(1)
+    dense = np.flatnonzero(rng.random(2_003) < 0.5)
+    choices = [dense, dense[dense > 700], np.arange(0, 2_003, 2), np.arange(5, 2_003, 15)]
+    choices += [np.arange(0, 2_003, 17), np.arange(3, 2_003, 40), np.arange(100, 400)]
+    choices += [slice(0, 2_003), slice(1_000, 1_313), np.append(np.arange(30), 2_002)]
+    for rows in choices:
+        source = Source(part, rows)
+        for width in (1, 7, source.count):
+            target = target_of(metric, rng.standard_normal(8))
+            costs, found = source.scan(target, width)
+            expected = gathered(metric, source, target, width)
+            assert found.tolist() == expected[1].tolist()
+            assert np.allclose(costs, expected[0], rtol=1e-5, atol=1e-5)
+            assert (np.diff(costs) >= 0).all()
+
+
+def test_a_masked_scan_copies_no_vectors(shelf):
+    holding = shelf(metric="l2", dim=256, block_rows=5_000)
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_normal((4_000, 256)).astype(np.float32)
+    holding.commit([Sample("a", n, tuple(one.tolist())) for n, one in enumerate(vectors)])
+    rows = np.flatnonzero(rng.random(4_000) < 0.9)
+    for _ in range(2):
+        [part] = holding.windows.parts()
+        source, target = Source(part, rows), target_of("l2", vectors[0])
+        source.scan(target, 10)
+        tracemalloc.start()
+        try:
+            source.scan(target, 10)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert peak < vectors.nbytes / 20
+        if part.is_hot:
+            holding.seal_all()
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_the_nearest_of_what_is_seen(shelf, metric, monkeypatch):
+    """As of random changes, after random cutoffs; rows masked, copied and in runs."""
+    rng = np.random.default_rng(5)
+    holding = shelf(metric=metric, block_rows=300)
+    holding.live(rng, turns=12, rows=60)
+    for turn in range(60):
+        monkeypatch.setattr(candidates, "_SPARSE", (0, 2, 16)[turn % 3])
+        seq = int(rng.choice([holding.seq, rng.integers(0, holding.seq)]))
+        cutoff = int(rng.choice([TIME_MIN_US, rng.integers(-40, 40) * 1_000_000]))
+        start, end = sorted((rng.integers(-60, 60, 2) * 1_000_000).tolist())
+        living = holding.living(seq, cutoff)
+        inside = [n for n, one in living.items() if start <= one.timestamp < end]
+        sources = [
+            Source(part, part.select(start, end))
+            for part in holding.seen(seq, cutoff).overlapping(start, end)
+        ]
+        vector, k = rng.standard_normal(4), int(rng.choice([1, 3, 20]))
+        target = target_of(metric, vector)
+        [found] = find_nearest([Search(target, [one for one in sources if one.count], k)])
+        vectors = np.array([living[n].vector for n in inside], np.float32).reshape(-1, 4)
+        distances = measure_distances(metric, target.vector, vectors)
+        order = np.argsort(distances, kind="stable")[:k]
+        assert found.distance.tolist() == distances[order].tolist()
+        assert set(seqs_of(found)) <= set(inside)
+        assert len(set(seqs_of(found))) == len(order)

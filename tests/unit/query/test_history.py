@@ -12,8 +12,14 @@ from tests.contract.parts import Sample
 from tsvec.model.errors import EntityNotFoundError, InvalidRequestError
 from tsvec.model.queries import HistoryRequest
 from tsvec.model.times import TIME_MAX_US, TIME_MIN_US
-from tsvec.query.history import describe_entity, find_latest, page_history
-from tsvec.window.entities import EntityFacts
+from tsvec.query.history import (
+    describe_attributes,
+    describe_entity,
+    find_latest,
+    is_visible,
+    page_history,
+)
+from tsvec.window.attributes import AttributesVersion
 
 VECTOR = (1.0, 0.0)
 TIMES = [5, 3, 9, 5, 1, 5, 12, 9, 2, 5]
@@ -128,18 +134,95 @@ def test_of_two_points_at_the_newest_time_of_two_parts_the_later_commit_is_newes
     assert part.seqs(slice(row, row + 1)).tolist() == [3]
 
 
-def test_an_entity_is_described_by_its_facts_and_its_newest_point(holding):
-    facts = EntityFacts("ship", 1, 12, 10)
-    info = describe_entity(holding.windows, "a", facts)
-    assert (info.entity_type, info.points, info.as_of_seq) == ("ship", 10, 20)
+def test_an_entity_is_described_by_its_points_and_its_newest(holding):
+    holding.commit([Sample("a", 8, VECTOR, entity_type="ship", metadata=b'{"n":1}')])
+    info = describe_entity(holding.windows, "a")
+    assert (info.entity_type, info.points, info.as_of_seq) == ("ship", 11, 21)
     assert (info.first_seen.microsecond, info.last_seen.microsecond) == (1, 12)
     assert (info.latest.seq, info.latest.metadata, info.latest.vector) == (13, {}, None)
+    assert info.attributes == {}
+    before = describe_entity(holding.seen(20), "a")
+    assert (before.entity_type, before.points, before.as_of_seq) == ("GENERIC", 10, 20)
+    assert before.latest.entity_type == "GENERIC"
 
 
-def test_an_entity_without_facts_or_points_is_not_there(holding):
-    with pytest.raises(EntityNotFoundError, match="no entity 'a'"):
-        describe_entity(holding.windows, "a", None)
-    with pytest.raises(EntityNotFoundError, match="no entity 'new'"):
-        describe_entity(holding.windows, "new", EntityFacts("x", 0, 0, 1))
-    with pytest.raises(EntityNotFoundError, match="no entity 'new'"):
-        page_history(holding.windows, HistoryRequest(entity_id="new"))
+def test_attributes_are_those_of_the_moment(holding):
+    changes = ((21, b'{"n":1}'), (22, b'{"n":2,"s":"\xc3\xa9"}'), (23, None))
+    for seq, value in changes:
+        holding.registry.attributes.put(0, AttributesVersion(seq, seq, value))
+    holding.seq = 23
+    for seq, shown, changed in (
+        (20, {}, None),
+        (21, {"n": 1}, 21),
+        (22, {"n": 2, "s": "é"}, 22),
+        (23, {}, None),
+    ):
+        reply = describe_attributes(holding.seen(seq), "a")
+        assert (reply.entity_id, reply.attributes) == ("a", shown)
+        assert (reply.changed_seq, reply.as_of_seq) == (changed, seq)
+        assert describe_entity(holding.seen(seq), "a").attributes == shown
+        assert describe_attributes(holding.seen(seq), "b").attributes == {}
+
+
+def test_an_entity_without_points_to_be_seen_is_not_there(holding):
+    hidden = holding.seen(0), holding.seen(cutoff=500)
+    for windows, name in ((holding.windows, "new"), *((one, "a") for one in hidden)):
+        assert not is_visible(windows, name)
+        for ask in (describe_entity, describe_attributes, ask_history):
+            with pytest.raises(EntityNotFoundError, match=f"no entity '{name}'"):
+                ask(windows, name)
+    assert is_visible(holding.windows, "a")
+    mine = [seq for seq, one in holding.given.items() if one.entity_id == "a"]
+    holding.delete(holding.stored, mine)
+    assert not is_visible(holding.windows, "a")
+    assert is_visible(holding.windows, "b")
+    assert is_visible(holding.seen(holding.seq - 1), "a")
+    with pytest.raises(EntityNotFoundError):
+        describe_entity(holding.windows, "a")
+
+
+def ask_history(windows, name):
+    return page_history(windows, HistoryRequest(entity_id=name))
+
+
+def test_a_range_without_points_of_a_known_entity_is_an_empty_page(holding):
+    request = HistoryRequest(entity_id="a", start_time=500, end_time=600)
+    reply = page_history(holding.windows, request)
+    assert (reply.items, reply.next_cursor, reply.as_of_seq) == ([], None, 20)
+
+
+def random_moment(shelf, rng):
+    seq = int(rng.choice([shelf.seq, rng.integers(0, shelf.seq)]))
+    cutoff = int(rng.choice([TIME_MIN_US, rng.integers(-40, 40) * 1_000_000]))
+    return seq, cutoff
+
+
+def test_histories_are_those_of_what_is_seen(lived):
+    """Pages, descriptions and newest points as of random changes, after random cutoffs."""
+    shelf, rng = lived
+    for _ in range(30):
+        seq, cutoff = random_moment(shelf, rng)
+        windows, living = shelf.seen(seq, cutoff), shelf.living(seq, cutoff)
+        name = ("zeta", "é", "a", "漢", "b" * 256)[rng.integers(5)]
+        mine = sorted((one.timestamp, n) for n, one in living.items() if one.entity_id == name)
+        at = int(rng.integers(-40, 40)) * 1_000_000
+        found = find_latest(windows, name, at)
+        newest = max((place for place in mine if place[0] <= at), default=None)
+        assert (found is None) == (newest is None)
+        if found is not None:
+            assert found[0].seqs(slice(found[1], found[1] + 1)).tolist() == [newest[1]]
+        if not mine:
+            assert not is_visible(windows, name)
+            continue
+        info = describe_entity(windows, name)
+        assert (info.points, info.latest.seq) == (len(mine), mine[-1][1])
+        assert info.first_seen.timestamp() * 1e6 == mine[0][0]
+        assert info.last_seen.timestamp() * 1e6 == mine[-1][0]
+        order, limit = ("asc", "desc")[rng.integers(2)], int(rng.integers(1, 9))
+        seqs, cursor = [], None
+        while not seqs or cursor is not None:
+            request = HistoryRequest(entity_id=name, order=order, limit=limit, cursor=cursor)
+            page = page_history(windows, request)
+            seqs += [point.seq for point in page.items]
+            cursor = page.next_cursor
+        assert seqs == [n for _, n in (mine if order == "asc" else mine[::-1])]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import orjson
 import pytest
 
 from tests.contract.parts import Sample
+from tsvec.kernels.distance import measure_distances
 from tsvec.model.errors import (
     EntityNotFoundError,
     InsufficientHistoryError,
@@ -201,3 +203,84 @@ def test_open_sides_reach_the_ends_of_the_calendar(shelf):
     assert ask(holding.windows, query_vector=[0, 0], end_time=TIME_MAX_US).returned == 1
     assert ask(holding.windows, query_vector=[0, 0], start_time=TIME_MAX_US).returned == 1
     assert TemporalKnnRequest(query_vector=[1]).bounds == (TIME_MIN_US, TIME_MAX_US + 1)
+
+
+def test_each_question_of_a_call_is_answered_as_of_its_own_moment(shelf):
+    """Entities are told as they were then, whatever the others of the call ask for."""
+    holding = shelf(metric="l2", dim=2)
+    holding.commit([Sample("a", 1, (1.0, 0.0)), Sample("b", 2, (2.0, 0.0))])
+    holding.commit([Sample("a", 3, (3.0, 0.0), entity_type="ship")])
+    holding.delete(holding.stored, [2])
+    request = TemporalKnnRequest(query_vector=[1, 0])
+    for seqs in ((2, 4), (4, 2), (3, 0, 2, 4, 3)):
+        prepared = [prepare_knn(holding.seen(seq), request) for seq in seqs]
+        replies = answer_knn(prepared)
+        for seq, reply, text in zip(seqs, replies, encode_knn(prepared), strict=True):
+            [alone] = answer_knn([prepare_knn(holding.seen(seq), request)])
+            assert reply == alone == type(reply).model_validate_json(text)
+            types = {(hit.entity_id, hit.entity_type) for hit in reply.hits}
+            assert (
+                types
+                == {
+                    0: set(),
+                    2: {("a", "GENERIC"), ("b", "GENERIC")},
+                    3: {("a", "ship"), ("b", "GENERIC")},
+                    4: {("a", "ship")},
+                }[seq]
+            )
+            assert reply.as_of_seq == seq
+
+
+def test_types_select_as_they_were_at_the_moment(shelf):
+    holding = shelf(metric="l2", dim=2)
+    holding.commit([Sample("a", 1, (1.0, 0.0)), Sample("b", 2, (2.0, 0.0))])
+    holding.commit([Sample("a", 3, (3.0, 0.0), entity_type="ship")])
+    for seq, entity_type, count in ((2, "ship", 0), (2, "GENERIC", 2), (3, "ship", 2)):
+        reply = ask(holding.seen(seq), query_vector=[0, 0], entity_types=[entity_type])
+        assert (reply.returned, reply.eligible.value) == (count, count)
+
+
+def test_answers_are_those_of_what_is_seen(lived):
+    """Ranges, selectors and moments at random, against a look at every version."""
+    shelf, rng = lived
+    for _ in range(60):
+        seq = int(rng.choice([shelf.seq, rng.integers(0, shelf.seq)]))
+        cutoff = int(rng.choice([TIME_MIN_US, rng.integers(-40, 40) * 1_000_000]))
+        windows, living = shelf.seen(seq, cutoff), shelf.living(seq, cutoff)
+        names = ("zeta", "é", "a", "漢", "0")
+        start, end = sorted((rng.integers(-50, 50, 2) * 1_000_000).tolist())
+        fields = {"query_vector": rng.standard_normal(4).tolist(), "k": int(rng.integers(1, 20))}
+        if rng.random() < 0.5:
+            fields |= {"start_time": start, "end_time": end}
+            living = {n: one for n, one in living.items() if start <= one.timestamp < end}
+        if rng.random() < 0.5:
+            chosen = [names[n] for n in rng.integers(0, 5, 2)]
+            fields["entity_ids"] = chosen + [f"x{n}" for n in range(int(rng.integers(0, 30)))]
+            living = {n: one for n, one in living.items() if one.entity_id in chosen}
+        reply = ask(windows, **fields, explain=True)
+        vectors = np.array([one.vector for one in living.values()], np.float32).reshape(-1, 4)
+        query = np.array(fields["query_vector"], np.float32)
+        distances = measure_distances("l2", query, vectors)
+        found = {hit.seq: hit.distance for hit in reply.hits}
+        assert sorted(found.values()) == sorted(distances.tolist())[: fields["k"]]
+        assert found.items() <= dict(zip(living, distances.tolist(), strict=True)).items()
+        assert (reply.eligible.value, reply.as_of_seq) == (len(living), seq)
+        assert reply.explain.rows_scanned == len(living)
+
+
+def test_an_entity_is_compared_by_its_newest_vector_that_is_seen(lived):
+    shelf, rng = lived
+    for _ in range(20):
+        seq = int(rng.integers(20, shelf.seq + 1))
+        cutoff = int(rng.choice([TIME_MIN_US, rng.integers(-40, 20) * 1_000_000]))
+        living = shelf.living(seq, cutoff)
+        mine = {n: one for n, one in living.items() if one.entity_id == "a"}
+        if not mine:
+            with pytest.raises(EntityNotFoundError):
+                ask(shelf.seen(seq, cutoff), entity_id="a")
+            continue
+        newest = max(mine, key=lambda n: (mine[n].timestamp, n))
+        by_entity = ask(shelf.seen(seq, cutoff), entity_id="a", k=50, entity_ids=["é", "0"])
+        vector = list(living[newest].vector)
+        by_vector = ask(shelf.seen(seq, cutoff), query_vector=vector, k=50, entity_ids=["é", "0"])
+        assert by_entity == by_vector

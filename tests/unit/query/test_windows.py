@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from itertools import pairwise
+
 import pytest
 
 from tests.contract.parts import Sample
 from tsvec.model.errors import InvalidRequestError
-from tsvec.model.limits import LIMITS
-from tsvec.model.queries import TimeRange
+from tsvec.model.queries import WindowsRequest
 from tsvec.model.times import TIME_MAX_US, TIME_MIN_US
-from tsvec.query.windows import page_windows
+from tsvec.query.windows import count_dead, page_windows
 
 HOUR = 3_600_000_000
 VECTOR = (1.0, 0.0)
@@ -17,6 +19,10 @@ VECTOR = (1.0, 0.0)
 
 def commit(holding, *times):
     holding.commit([Sample("a", time, VECTOR) for time in times])
+
+
+def ask(windows, limit=100, cursor=None, **span):
+    return page_windows(windows, WindowsRequest(limit=limit, cursor=cursor, **span))
 
 
 def hours(page):
@@ -51,7 +57,7 @@ ALL = [(-2, 1, 1, 0), (-1, 1, 0, 1), (0, 2, 0, 1), (3, 3, 1, 2), (7, 1, 1, 0), (
 def test_windows_come_oldest_first_and_empty_ones_not_at_all(holding, limit):
     found, cursor = [], None
     while True:
-        page = page_windows(holding.windows, TimeRange(), limit, cursor)
+        page = ask(holding.windows, limit, cursor)
         assert page.as_of_seq == 10
         found += hours(page)
         cursor = page.next_cursor
@@ -62,29 +68,28 @@ def test_windows_come_oldest_first_and_empty_ones_not_at_all(holding, limit):
 
 
 def test_a_window_starts_and_ends_on_its_width(holding):
-    for window in page_windows(holding.windows, TimeRange(), 100, None).items:
+    for window in ask(holding.windows).items:
         assert window.start_time.timestamp() % 3_600 == 0
         assert (window.end_time - window.start_time).total_seconds() == 3_600
 
 
 def test_only_points_of_the_range_are_counted(holding):
-    span = TimeRange(start_time=HOUR - 1, end_time=3 * HOUR + 2)
-    assert hours(page_windows(holding.windows, span, 100, None)) == [(0, 1, 0, 1), (3, 2, 0, 2)]
-    nothing = TimeRange(start_time=HOUR, end_time=HOUR)
-    assert page_windows(holding.windows, nothing, 100, None).items == []
+    found = ask(holding.windows, start_time=HOUR - 1, end_time=3 * HOUR + 2)
+    assert hours(found) == [(0, 1, 0, 1), (3, 2, 0, 2)]
+    assert ask(holding.windows, start_time=HOUR, end_time=HOUR).items == []
 
 
 def test_points_that_come_between_pages_are_counted_in_later_windows(holding):
-    first = page_windows(holding.windows, TimeRange(), 3, None)
+    first = ask(holding.windows, 3)
     commit(holding, 3 * HOUR, 4 * HOUR, -2 * HOUR)
-    rest = page_windows(holding.windows, TimeRange(), 100, first.next_cursor)
+    rest = ask(holding.windows, 100, first.next_cursor)
     assert hours(rest) == [(3, 4, 2, 2), (4, 1, 1, 0), (7, 1, 1, 0), (9, 2, 1, 1)]
 
 
 def test_points_in_no_order_within_one_hot_part_are_all_found(shelf):
     made = shelf(metric="l2", dim=2)
     commit(made, 18 * HOUR, 0)
-    assert hours(page_windows(made.windows, TimeRange(), 100, None)) == [
+    assert hours(ask(made.windows)) == [
         (0, 1, 1, 0),
         (18, 1, 1, 0),
     ]
@@ -93,32 +98,111 @@ def test_points_in_no_order_within_one_hot_part_are_all_found(shelf):
 def test_the_ends_of_the_calendar_have_windows_too(shelf):
     made = shelf(metric="l2", dim=2)
     commit(made, TIME_MIN_US, TIME_MAX_US)
-    page = page_windows(made.windows, TimeRange(), 100, None)
+    page = ask(made.windows)
     assert [window.points for window in page.items] == [1, 1]
     assert page.items[0].start_time.year == 1
     assert page.items[1].end_time.year == 9_999
 
 
 def test_an_empty_collection_has_no_windows(shelf):
-    page = page_windows(shelf(metric="l2", dim=2).windows, TimeRange(), 1, None)
+    page = ask(shelf(metric="l2", dim=2).windows, 1)
     assert (page.items, page.next_cursor, page.as_of_seq) == ([], None, 0)
 
 
-@pytest.mark.parametrize("limit", [0, -1, LIMITS.page_items_max + 1])
-def test_pages_have_limits(holding, limit):
-    with pytest.raises(InvalidRequestError) as caught:
-        page_windows(holding.windows, TimeRange(), limit, None)
-    assert caught.value.details[0].field == "limit"
-
-
-@pytest.mark.parametrize("cursor", ["", "x", "1.5", "1e3", "0x10"])
+@pytest.mark.parametrize("cursor", ["", "x", "1.5", "1~", "~", "1~2~3", "1e3~1", "0x10~1", "5"])
 def test_a_cursor_of_something_else_is_refused(holding, cursor):
     with pytest.raises(InvalidRequestError) as caught:
-        page_windows(holding.windows, TimeRange(), 10, cursor)
+        ask(holding.windows, 10, cursor)
     assert caught.value.details[0].field == "cursor"
 
 
-@pytest.mark.parametrize("cursor", [str(10**30), str(-(10**30)), str(2**63)])
-def test_a_forged_place_beyond_all_points_is_no_fault(holding, cursor):
-    page = page_windows(holding.windows, TimeRange(), 100, cursor)
+@pytest.mark.parametrize("begin", [10**30, -(10**30), 2**63, -(2**63), "9" * 5_000])
+@pytest.mark.parametrize("before", [10**30, -(10**30), 0])
+def test_a_forged_place_beyond_all_points_is_no_fault(holding, begin, before):
+    try:
+        page = ask(holding.windows, 100, f"{begin}~{before}")
+    except InvalidRequestError:
+        return
     assert hours(page) in ([], ALL)
+    again = type(page).model_validate_json(page.model_dump_json())
+    assert again == page
+
+
+def test_empty_windows_before_one_are_counted_on_every_page(holding):
+    for limit in (1, 2, 100):
+        found, cursor = [], None
+        while cursor is not None or not found:
+            page = ask(holding.windows, limit, cursor)
+            found += [window.empty_before for window in page.items]
+            cursor = page.next_cursor
+        assert found == [0, 0, 0, 2, 3, 1]
+    inside = ask(holding.windows, start_time=HOUR, end_time=8 * HOUR)
+    assert [window.empty_before for window in inside.items] == [0, 3]
+
+
+def expected(living, deaths, width, start, end):
+    """(number, points, dead, empty windows before) of each window of a range."""
+    counts = Counter(one.timestamp // width for one in living if start <= one.timestamp < end)
+    dead = Counter(one.timestamp // width for one in deaths if start <= one.timestamp < end)
+    numbers = sorted(counts)
+    gaps = [0, *(later - sooner - 1 for sooner, later in pairwise(numbers))]
+    return [(n, counts[n], dead[n], gap) for n, gap in zip(numbers, gaps, strict=False)]
+
+
+def test_windows_are_those_of_what_is_seen(lived):
+    """As of random changes, after random cutoffs, in random ranges, page by page."""
+    shelf, rng = lived
+    for _ in range(25):
+        shelf.config = shelf.config.model_copy(
+            update={"window_size": f"{rng.integers(1, 9)}s"}  # cutoffs lie where windows begin
+        )
+        width = shelf.config.window_us
+        seq = int(rng.choice([shelf.seq, rng.integers(0, shelf.seq)]))
+        cutoff = int(rng.choice([TIME_MIN_US, rng.integers(-9, 9) * width]))
+        start, end = sorted((rng.integers(-45, 45, 2) * 1_000_000).tolist())
+        windows = shelf.seen(seq, cutoff)
+        dead = [
+            shelf.given[one]
+            for one, death in shelf.deaths.items()
+            if death.seq <= seq and shelf.given[one].timestamp >= cutoff
+        ]
+        living = shelf.living(seq, cutoff).values()
+        found, cursor, limit = [], None, int(rng.integers(1, 6))
+        while True:
+            page = ask(windows, limit, cursor, start_time=start, end_time=end)
+            found += page.items
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+        assert [
+            (
+                round(one.start_time.timestamp() * 1e6) // width,
+                one.points,
+                one.dead_points,
+                one.empty_before,
+            )
+            for one in found
+        ] == expected(living, dead, width, start, end)
+        inside = [one for one in dead if start <= one.timestamp < end]
+        assert count_dead(windows, start, end) == len(inside)
+
+
+def test_rows_are_not_looked_at_for_each_window_again(shelf, monkeypatch):
+    """Which rows are hidden is found out as far as a page needs it."""
+    made = shelf(metric="l2", dim=2)
+    commit(made, *(hour * HOUR for hour in range(600)))
+    made.seal_all()
+    made.delete(made.stored, [9, 10, 400])
+    [part] = made.sealed
+    looked, dead_seqs = [], part.dead_seqs
+
+    def counted(rows):
+        looked.append(rows.stop - rows.start)
+        return dead_seqs(rows)
+
+    monkeypatch.setattr(part, "dead_seqs", counted)
+    assert len(ask(made.windows, 500).items) == 500
+    assert sum(looked) < 10 * 600
+    looked.clear()
+    assert len(ask(made.windows, 2).items) == 2
+    assert sum(looked) < 30

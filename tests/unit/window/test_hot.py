@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 
 from tests.contract.parts import Holding, Sample, random_samples
 from tsvec.model.times import TIME_MAX_US, TIME_MIN_US
+from tsvec.window.part import ALIVE
 
 
 def snapshot(part):
@@ -16,10 +19,10 @@ def snapshot(part):
         [np.array(part.vectors(everything)).tobytes(), part.scan_vectors(everything).tobytes()],
         [part.times(everything).tolist(), part.seqs(everything).tolist()],
         [part.recorded(everything).tolist(), part.entities(everything).tolist()],
-        [part.metadata(rows), part.keys(rows), part.all_metadata(), part.all_keys()],
+        [part.metadata(rows), part.keys(rows), [text.to_pylist() for text in part.text_columns()]],
         part.rows_of("a", TIME_MIN_US, TIME_MAX_US + 1).tolist(),
         (part.name, part.rows, part.time_min, part.time_max, part.norm_max, part.is_full),
-        (part.seq_min, part.seq_max, part.recorded_min),
+        (part.seq_min, part.seq_max, part.recorded_min, part.recorded_max),
     )
 
 
@@ -127,3 +130,80 @@ def test_equal_times_are_in_order_too(tmp_path):
     assert part.select(5, 6) == slice(0, 12)
     assert part.select(6, 6) == slice(12, 12)
     assert part.select(6, 5) == slice(12, 12)
+
+
+def everything_of(part):
+    return slice(0, part.rows)
+
+
+def dead_of(part):
+    """seq -> seq of its death, of the rows of a part."""
+    seqs, dead = part.seqs(everything_of(part)), part.dead_seqs(everything_of(part))
+    if dead is None:
+        return {}
+    return {int(seq): int(by) for seq, by in zip(seqs, dead, strict=True) if by != ALIVE}
+
+
+def test_a_death_is_marked_on_every_slice_of_the_block(tmp_path):
+    """By whatever slice the writer knows the row; a slice tells of its own rows only."""
+    holding = Holding(tmp_path)
+    holding.commit(random_samples(10))
+    [early] = holding.hot.slices()
+    holding.commit(random_samples(10))
+    [late] = holding.hot.slices()
+    holding.delete([late], [3, 15])
+    holding.hot.drop_sealed(5)
+    [rest] = holding.hot.slices()
+    holding.delete([rest], [9])
+    assert dead_of(early) == {3: 21, 9: 23}
+    assert dead_of(late) == {3: 21, 15: 22, 9: 23}
+    assert dead_of(rest) == {15: 22, 9: 23}
+    for part in (early, late, rest):
+        found = part.deaths()
+        told = zip(part.seqs(found.row).tolist(), found.seq.tolist(), strict=True)
+        assert dict(told) == dead_of(part)
+        assert part.has_deaths
+        assert part.death_marks == 3
+
+
+def test_versions_are_found_in_a_slice_as_it_was(tmp_path):
+    """Neither rows that came later nor those that were sealed since, whoever asked before."""
+    holding = Holding(tmp_path)
+    taken = []
+    for turn in range(6):
+        holding.commit([Sample("a", 5, (1.0,) * 4), Sample("a", turn, (1.0,) * 4)])
+        if turn == 3:
+            holding.hot.drop_sealed(3)
+        [part] = holding.hot.slices()
+        taken.append((part, part.seqs(everything_of(part)).tolist()))
+    numbers, times = np.zeros(2, np.uint32), np.array([5, 2])
+    for part, seqs in [*taken[::-1], *taken]:
+        places, rows = part.find_versions(numbers, times)
+        found = sorted(zip(places.tolist(), part.seqs(rows).tolist(), strict=True))
+        mine = [(0, seq) for seq in (1, 3, 5, 7, 9, 11, 12) if seq in seqs]
+        assert found == [*mine, *([(1, 6)] if 6 in seqs else [])]
+    empty = taken[0][0].find_versions(numbers[:0], times[:0])
+    assert [array.tolist() for array in empty] == [[], []]
+
+
+def test_readers_find_versions_while_the_block_fills(tmp_path):
+    holding = Holding(tmp_path, block_rows=5_000)
+    holding.commit([Sample("a", 0, (1.0,) * 4)])
+    done, problems = threading.Event(), []
+
+    def read():
+        while not done.wait(0.0005):
+            [part] = holding.hot.slices()
+            _, rows = part.find_versions(np.zeros(1, np.uint32), np.zeros(1, np.int64))
+            if sorted(rows.tolist()) != list(range(part.rows)):
+                problems.append(part.rows)
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    for _ in range(300):
+        holding.commit([Sample("a", 0, (1.0,) * 4)] * 3)
+    done.set()
+    for reader in readers:
+        reader.join()
+    assert problems == []

@@ -40,7 +40,7 @@ def test_numbers_are_those_of_the_registry_whatever_the_order_of_names(tmp_path)
 
 def test_an_entity_the_registry_does_not_know_is_a_fault(holding):
     part = holding.seal(holding.hot.slices())
-    stranger = SealedPart(part.entry, part._columns, EntityRegistry())
+    stranger = SealedPart(part.entry, part._lazy, EntityRegistry())
     with pytest.raises(AssertionError, match="unknown to the registry"):
         stranger.entities(slice(0, 1))
 
@@ -84,3 +84,60 @@ def test_times_at_the_ends_of_the_calendar(tmp_path):
     assert part.times(slice(0, 3)).tolist() == [TIME_MIN_US, 0, TIME_MAX_US]
     assert part.select(TIME_MIN_US, TIME_MAX_US) == slice(0, 2)
     assert part.select(TIME_MAX_US, TIME_MAX_US + 1) == slice(2, 3)
+
+
+def test_deaths_of_the_files_and_deaths_since_are_one(holding):
+    holding.delete(holding.hot.slices(), [5, 70])
+    part = holding.seal(holding.hot.slices())
+    assert (part.entry.dead_rows, part.has_deaths, part.death_marks) == (2, True, 0)
+    assert part.unfolded.unsaved_from is None
+    holding.delete([part], [9, 2, 33])
+    assert (part.death_marks, part.unfolded.unsaved_from) == (3, 83)
+    found = part.deaths()
+    told = dict(zip(part.seqs(found.row).tolist(), found.seq.tolist(), strict=True))
+    assert told == {5: 81, 70: 82, 9: 83, 2: 84, 33: 85}
+    assert sorted(part.unfolded.entries().seq.tolist()) == [83, 84, 85]
+
+
+def test_a_part_without_deaths_has_none(holding):
+    part = holding.seal(holding.hot.slices())
+    assert not part.has_deaths
+    assert part.dead_seqs(slice(0, 80)) is part.dead_seqs(np.arange(9)) is None
+    assert len(part.deaths().row) == 0
+
+
+def test_versions_at_the_ends_of_the_calendar_and_beyond_the_part(tmp_path):
+    holding = Holding(tmp_path)
+    times = [TIME_MIN_US, -1, 0, TIME_MAX_US]
+    holding.commit([Sample(name, time, (1.0,) * 4) for time in times for name in "ab"])
+    holding.commit([Sample("c", 0, (1.0,) * 4)])
+    ends = holding.seal(holding.hot.slices())
+    inner = Holding(tmp_path / "inner")
+    inner.commit([Sample("a", time, (1.0,) * 4) for time in (-1, 0)])
+    middle = inner.seal(inner.hot.slices())
+    for part in (ends, middle):
+        known = list(range(len(part._registry)))
+        numbers = np.repeat(np.array([*known, 2**32 - 1], np.uint32), len(times))
+        asked = np.tile(np.array(times, np.int64), len(known) + 1)
+        places, rows = part.find_versions(numbers, asked)
+        assert (part.entities(rows) == numbers[places]).all()
+        assert (part.times(rows) == asked[places]).all()
+        assert sorted(rows.tolist()) == list(range(part.rows))
+
+
+def test_an_entity_that_came_after_the_partition_is_not_in_it(holding):
+    part = holding.seal(holding.hot.slices())
+    holding.commit([Sample("late", time * 1_000_000, (1.0,) * 4) for time in range(-40, 40)])
+    number = holding.registry.number_of("late")
+    times = np.arange(-40, 40) * 1_000_000
+    assert len(part.find_versions(np.full(80, number, np.uint32), times)[0]) == 0
+
+
+@pytest.mark.parametrize("width", [1, 7_000_000, 1_000_000, 10**12])
+def test_the_windows_that_hold_rows(holding, width):
+    part = holding.seal(holding.hot.slices())
+    expected = sorted({sample.timestamp // width for sample in holding.given.values()})
+    assert part.windows_of(width).tolist() == expected
+    assert part.windows_of(width) is part.windows_of(width)
+    assert part.windows_of(3).tolist() == sorted({t // 3 for t in part.times(slice(0, 80))})
+    assert part.windows_of(width).tolist() == expected
