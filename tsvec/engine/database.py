@@ -10,14 +10,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tsvec.engine.clock import Clock, SystemClock
+from tsvec.engine.clock import Clock, ExpiryClock, SystemClock
 from tsvec.engine.collection import Collection
-from tsvec.engine.commit import CloseTask, ConfigureTask
+from tsvec.engine.facade.handle import Services
 from tsvec.engine.metrics import CollectionReading, Reading, render_metrics
 from tsvec.engine.store import CollectionStore, Ground
 from tsvec.engine.stores import Stores
-from tsvec.engine.worker import Worker
-from tsvec.engine.writer import Writer
+from tsvec.engine.upkeep.maintainer import Maintainer
+from tsvec.engine.upkeep.scrub import Scrubber
+from tsvec.engine.upkeep.sealer import Sealer
+from tsvec.engine.writing.tasks import CloseTask, ConfigureTask
+from tsvec.engine.writing.writer import Writer
 from tsvec.model.collections import (
     DEFAULT_COLLECTION,
     DEFAULT_TENANT,
@@ -30,14 +33,16 @@ from tsvec.model.collections import (
 from tsvec.model.limits import LIMITS
 from tsvec.model.replies import Health, Info, Readiness
 from tsvec.model.settings import Settings
-from tsvec.model.validation import check_page_limit, record_of
+from tsvec.model.validation import check_page_limit, given_record, record_of
+from tsvec.query.coverage import count_points
 from tsvec.storage.duck import DuckFiles
 from tsvec.storage.failpoints import FailPoints
 from tsvec.storage.files import Files
 from tsvec.storage.layout import FORMAT_VERSION, RootDirectory
+from tsvec.storage.open_columns import OpenColumns
 
 API_VERSION = "1.0.0"
-_CAPABILITIES = ["arrow_ingest", "exact_knn", "explain"]
+_CAPABILITIES = ["arrow_ingest", "as_of", "exact_knn", "explain", "undo"]
 
 
 class Database:
@@ -61,34 +66,53 @@ class Database:
         files = files or Files(FailPoints.from_environment())
         self._root = RootDirectory.open(Path(path).resolve(), files)
         try:
-            duck = DuckFiles(self._root.path)
-            ground = Ground(files, duck, settings)
+            ground = Ground(
+                files,
+                duck=DuckFiles(self._root.path),
+                compaction_duck=DuckFiles(self._root.path),
+                columns=OpenColumns(settings.open_partitions_max),
+                settings=settings,
+                clock=clock,
+                expiry=ExpiryClock(clock),
+            )
             tenant = self._root.tenant(DEFAULT_TENANT)
             self._stores = Stores(ground, clock, tenant)
             self._stores.open_all()
         except BaseException:
             self._root.close()
             raise
+        self._expiry = ground.expiry
         self._writer = Writer(clock, files, settings)
-        self._worker = Worker(clock, self._stores.all, self._writer.fail)
-        self._writer.on_sealing_due = self._worker.wake
-        self._writer.start()
-        self._worker.start()
-        # Also runs when the interpreter ends, so that a script that dies leaves a clean directory.
-        self._close = weakref.finalize(
-            self, _shut_down, self._writer, self._worker, self._stores, duck, self._root
+        self._sealer = Sealer(clock, self._stores.all, self._writer.fail)
+        self._maintainer = Maintainer(
+            clock,
+            self._stores.all,
+            self._writer.submit,
+            self._writer.fail,
+            Scrubber(settings.scrub_seconds),
         )
+        self._writer.on_sealing_due = self._sealer.wake
+        self._sealer.on_sealed = self._maintainer.wake
+        threads = (self._writer, self._sealer, self._maintainer)
+        for thread in threads:
+            thread.start()
+        # Also runs when the interpreter ends, so that a script that dies leaves a clean directory.
+        self._close = weakref.finalize(self, _shut_down, *threads, self._stores, ground, self._root)
 
     def collection(self, name: str = DEFAULT_COLLECTION) -> Collection:
         """A handle for a collection, which need not exist yet."""
-        return Collection(self._stores, self._writer, name, self)
+        services = Services(self._stores, self._writer, self._maintainer, self)
+        return Collection(services, name)
 
     def create_collection(
-        self, name: str, *, dim: int, metric: Metric = "cosine", window_size: str = "1h"
+        self, name: str, *, dim: int, metric: Metric = "cosine", **options: str | None
     ) -> Collection:
-        """Make a collection; ConflictError if the name is taken."""
-        fields = {"name": name, "dim": dim, "metric": metric, "window_size": window_size}
-        config = record_of(CollectionConfig, fields)
+        """Make a collection; ConflictError if the name is taken.
+
+        Options are the other fields of `CollectionConfig`: `window_size`, `allowed_lateness`,
+        `retention`, `history_horizon`.
+        """
+        config = given_record(CollectionConfig, name=name, dim=dim, metric=metric, **options)
         self._stores.create(config)
         return self.collection(name)
 
@@ -105,12 +129,11 @@ class Database:
         """A collection as it stands."""
         return self._stores.get(name).info()
 
-    def update_collection(self, name: str, *, window_size: str) -> CollectionInfo:
-        """Change what may be changed; durable when it returns."""
+    def update_collection(self, name: str, **changes: str | None) -> CollectionInfo:
+        """Change what may be changed, the fields of `CollectionPatch`; durable when it returns."""
         store = self._stores.get(name)
-        patch = record_of(CollectionPatch, {"window_size": window_size})
-        config = store.windows.config.model_copy(update=patch.model_dump())
-        task = ConfigureTask(store, config)
+        given = record_of(CollectionPatch, changes).changes
+        task = ConfigureTask(store, lambda config: config.model_copy(update=given))
         self._writer.submit(task)
         return task.future.result()
 
@@ -139,7 +162,14 @@ class Database:
             f"collection {name!r} is refused: {error.message}"
             for name, error in self._stores.damaged.items()
         ]
-        problems += [text for text in (failure, self._writer.refused, self._worker.problem) if text]
+        background = (self._sealer.problem, self._maintainer.problem)
+        problems += [text for text in (failure, self._writer.refused, *background) if text]
+        problems += self._maintainer.scrubber.problems.values()
+        if self._expiry.has_leapt:
+            problems.append(
+                "the wall clock leapt far ahead; nothing expires by it until it agrees with the "
+                "time that went by, or the database is opened again"
+            )
         status = "failed" if failure else "degraded" if problems else "ok"
         return Health(status=status, problems=problems)
 
@@ -168,33 +198,41 @@ class Database:
 
     def _read(self) -> Reading:
         readings = tuple(_read_store(store) for store in self._stores.all())
-        return Reading(readings, self._worker.seals, healthy=self.get_health().status == "ok")
+        return Reading(readings, self._sealer.seals, healthy=self.get_health().status == "ok")
 
 
 def _shut_down(
-    writer: Writer, worker: Worker, stores: Stores, duck: DuckFiles, root: RootDirectory
+    writer: Writer,
+    sealer: Sealer,
+    maintainer: Maintainer,
+    stores: Stores,
+    ground: Ground,
+    root: RootDirectory,
 ) -> None:
-    if threading.current_thread() in (writer.thread, worker.thread):
-        # The collector may run this in either thread, which cannot wait for its own end.
-        parts = (writer, worker, stores, duck, root)
+    if threading.current_thread() in (writer.thread, sealer.thread, maintainer.thread):
+        # The collector may run this in any of them, which cannot wait for its own end.
+        parts = (writer, sealer, maintainer, stores, ground, root)
         threading.Thread(target=_shut_down, args=parts, name="tsvec-shutdown").start()
         return
     # The writer first: what is still queued may have to wait for a seal to make room.
     writer.stop()
-    worker.stop()
+    sealer.stop()
+    maintainer.stop()
     stores.close()
-    duck.close()
+    ground.duck.close()
+    ground.compaction_duck.close()
     root.close()
 
 
 def _read_store(store: CollectionStore) -> CollectionReading:
-    windows = store.windows
+    windows = store.read()
+    hot, sealed = count_points(windows)
     return CollectionReading(
         name=windows.config.name,
-        points_hot=windows.hot_rows,
-        points_sealed=windows.rows - windows.hot_rows,
+        points_hot=hot,
+        points_sealed=sealed,
         partitions=len(windows.sealed),
-        entities=len(windows.registry),
+        entities=windows.registry.count_living(),
         seq=windows.seq,
         log_bytes=store.log.bytes_on_disk(),
         log_syncs=store.log.syncs,

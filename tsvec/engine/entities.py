@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tsvec.engine.store import CollectionStore
-from tsvec.model.queries import HistoryRequest, Include, Order
-from tsvec.model.replies import EntityInfo, HistoryReply
-from tsvec.model.validation import record_of
-from tsvec.query.history import describe_entity, page_history
+from tsvec.engine.writing.tasks import AttributesTask, DeleteTask, Task
+from tsvec.model.attributes import merge_patch
+from tsvec.model.queries import DeletePointsRequest, HistoryRequest, Include, Order, ReadAt
+from tsvec.model.replies import AttributesReply, DeleteReply, EntityInfo, HistoryReply
+from tsvec.model.validation import given_record, invalid_field
+from tsvec.query.history import describe_attributes, describe_entity, page_history
 
 
 class Entities:
-    """Reads about single entities."""
+    """Single entities: what is known of them, and how that is changed."""
 
-    def __init__(self, store: Callable[[], CollectionStore]) -> None:
+    def __init__(
+        self, store: Callable[[], CollectionStore], submit: Callable[[Task], None]
+    ) -> None:
         self._store = store
+        self._submit = submit
 
-    def get_entity(self, entity_id: str) -> EntityInfo:
-        """What is known of an entity; EntityNotFoundError if it was never seen."""
-        windows, facts = self._store().facts_of(entity_id)
-        return describe_entity(windows, entity_id, facts)
+    def get_entity(
+        self, entity_id: str, *, as_of: Any = None, wait_for_seq: int | None = None
+    ) -> EntityInfo:
+        """What is known of an entity; EntityNotFoundError if there is no point of it."""
+        at = given_record(ReadAt, as_of=as_of, wait_for_seq=wait_for_seq)
+        return describe_entity(self._store().read(at.as_of, at.wait_for_seq), entity_id)
 
     def get_history(
         self,
@@ -33,14 +40,65 @@ class Entities:
         order: Order = "asc",
         cursor: str | None = None,
         include: Sequence[Include] = ("metadata",),
+        as_of: Any = None,
+        wait_for_seq: int | None = None,
     ) -> HistoryReply:
         """One page of an entity's points by event time."""
-        fields = {"start_time": start_time, "end_time": end_time, "cursor": cursor}
-        given = {name: value for name, value in fields.items() if value is not None}
-        always = {"entity_id": entity_id, "limit": limit, "order": order, "include": list(include)}
-        request = record_of(HistoryRequest, always | given)
+        request = given_record(
+            HistoryRequest,
+            entity_id=entity_id,
+            start_time=start_time,
+            end_time=end_time,
+            limit=limit,
+            order=order,
+            cursor=cursor,
+            include=list(include),
+            as_of=as_of,
+            wait_for_seq=wait_for_seq,
+        )
         return self.history(request)
 
     def history(self, request: HistoryRequest) -> HistoryReply:
         """`get_history` for a request record."""
-        return page_history(self._store().windows, request)
+        return page_history(self._store().read(request.as_of, request.wait_for_seq), request)
+
+    def delete_entity(self, entity_id: str) -> DeleteReply:
+        """Delete all points of an entity, its type and its attributes.
+
+        EntityNotFoundError if there is no point of it. `restore_points` brings back all three.
+        """
+        request = given_record(DeletePointsRequest, entity_ids=[entity_id])
+        task = DeleteTask(self._store(), request, whole_entity=entity_id)
+        self._submit(task)
+        return task.future.result()
+
+    def get_entity_attributes(
+        self, entity_id: str, *, as_of: Any = None, wait_for_seq: int | None = None
+    ) -> AttributesReply:
+        """An entity's attributes; EntityNotFoundError if there is no point of it."""
+        at = given_record(ReadAt, as_of=as_of, wait_for_seq=wait_for_seq)
+        return describe_attributes(self._store().read(at.as_of, at.wait_for_seq), entity_id)
+
+    def set_entity_attributes(
+        self, entity_id: str, attributes: Mapping[str, Any]
+    ) -> AttributesReply:
+        """Give an entity these attributes instead of all it has."""
+        _check_object("attributes", attributes)
+        return self._change(entity_id, lambda _: attributes)
+
+    def merge_entity_attributes(self, entity_id: str, patch: Mapping[str, Any]) -> AttributesReply:
+        """Change some of an entity's attributes by a merge patch (RFC 7396); null removes one."""
+        _check_object("patch", patch)
+        return self._change(entity_id, lambda before: merge_patch(before, patch))
+
+    def _change(
+        self, entity_id: str, change: Callable[[dict[str, Any]], Mapping[str, Any]]
+    ) -> AttributesReply:
+        task = AttributesTask(self._store(), entity_id, change)
+        self._submit(task)
+        return task.future.result()
+
+
+def _check_object(name: str, value: object) -> None:
+    if not isinstance(value, Mapping):
+        raise invalid_field(name, f"must be an object (a mapping), not {type(value).__name__}")

@@ -37,7 +37,7 @@ _GAUGES = {
     "points_hot": "Points not yet sealed.",
     "points_sealed": "Points in partitions.",
     "partitions": "Live partitions.",
-    "entities": "Entities ever observed.",
+    "entities": "Entities with a living point.",
     "seq": "Number of the last change.",
     "log_bytes": "Bytes of the log on disk, preallocated space included.",
 }

@@ -1,66 +1,97 @@
-"""One open collection: what a durable commit or a seal changes, and the window set it publishes."""
+"""One open collection: what durable changes and upkeep change, and the window sets it publishes."""
 
 from __future__ import annotations
 
-import contextlib
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
+import weakref
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 
+from tsvec.engine.clock import Clock, ExpiryClock
+from tsvec.engine.published import Published
 from tsvec.model.collections import CollectionConfig, CollectionInfo
-from tsvec.model.errors import CollectionNotFoundError
 from tsvec.model.settings import Settings
 from tsvec.model.times import time_to_datetime
 from tsvec.model.vectors import Int64Array
 from tsvec.storage.duck import DuckFiles
-from tsvec.storage.files import Files, SyncFailedError
+from tsvec.storage.files import Files
 from tsvec.storage.layout import CollectionPaths
 from tsvec.storage.log.chain import Log
-from tsvec.storage.manifest import (
-    FileEntry,
-    LogEntry,
-    Manifest,
-    PartitionEntry,
-    remove_orphans,
-)
+from tsvec.storage.manifest import Manifest, PartitionEntry
+from tsvec.storage.open_columns import LazyColumns, OpenColumns
 from tsvec.storage.partition import PartitionStore
-from tsvec.storage.state import entities_schema, write_state
-from tsvec.window.entities import EntityDraft, EntityFacts, EntityRegistry
-from tsvec.window.hot import HotRows, HotSet, HotSlice
-from tsvec.window.part import Numbers
-from tsvec.window.seal import choose_sealable, sorted_table
+from tsvec.window.attributes import AttributesVersion
+from tsvec.window.deaths import deaths_of
+from tsvec.window.entities import EntityDraft, EntityRegistry
+from tsvec.window.hot import HotRows, HotSet
+from tsvec.window.identity import find_by_seq
+from tsvec.window.part import ALIVE, Numbers, Seqs
 from tsvec.window.sealed import SealedPart
 from tsvec.window.window_set import WindowSet
-
-_STATE_ENTITIES_MIN = 4_096
 
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What every store of a database works with."""
+    """What every store of a database works with.
+
+    `duck` writes seals and checkpoints, `compaction_duck` what takes long and must not delay them.
+    """
 
     files: Files
     duck: DuckFiles
+    compaction_duck: DuckFiles
+    columns: OpenColumns
     settings: Settings
+    clock: Clock
+    expiry: ExpiryClock
+
+
+@dataclass(frozen=True, slots=True)
+class Burial:
+    """Versions that died by a group: `victim` is the seq that made each, `seq` the one it died by.
+
+    `counted` says whether the registry still counts them as living.
+    """
+
+    number: Numbers
+    timestamp: Int64Array
+    victim: Seqs
+    seq: Seqs
+    at: int
+    by: int
+    counted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
     """What one durable group did to a collection.
 
-    `seen` are the (entity numbers, event times) to count, `rows` the points to hold hot.
+    `seen` are the (entity numbers, event times) to count, `rows` the points to hold hot, `resets`
+    the (number, seq) of deleted entities, `dropped` the names of expired partitions.
     """
 
-    entities: EntityDraft
-    seen: Sequence[tuple[Numbers, Int64Array]]
-    rows: Sequence[HotRows]
     config: CollectionConfig
     seq: int
     recorded_at: int
+    entities: EntityDraft = field(default_factory=EntityDraft)
+    seen: Sequence[tuple[Numbers, Int64Array]] = ()
+    rows: Sequence[HotRows] = ()
+    burials: Sequence[Burial] = ()
+    attributes: Sequence[tuple[int, AttributesVersion]] = ()
+    resets: Sequence[tuple[int, int]] = ()
+    dropped: frozenset[str] = frozenset()
+    configured: Sequence[tuple[int, int]] = ()
+    ticks: int = 0
 
 
-class CollectionStore:
-    """The writer thread applies changes, the worker thread seals, anyone reads `windows`."""
+class CollectionStore(Published):
+    """The writer thread applies changes, upkeep rearranges parts, anyone reads `windows`.
+
+    `arranging` is held by whoever commits a manifest, `sealing` and `compacting` by a whole run of
+    that kind.
+    """
 
     def __init__(
         self,
@@ -69,57 +100,42 @@ class CollectionStore:
         manifest: Manifest,
         log: Log,
         registry: EntityRegistry,
-        sealed: Sequence[SealedPart],
     ) -> None:
+        super().__init__(ground.clock, ground.expiry, manifest, registry)
+        self.ground = ground
         self.paths = paths
         self.log = log
         self.registry = registry
+        self.sealing = threading.Lock()
+        self.compacting = threading.Lock()
+        self.arranging = threading.RLock()
+        self.ticks = 0
+        self.gone: deque[str] = deque()
         self.partitions = PartitionStore(ground.files, ground.duck, paths)
-        self.maintenance = threading.Lock()
-        self._ground = ground
-        self._manifest = manifest
-        self._sealed = tuple(sealed)
-        self._lock = threading.Lock()
-        self._room = threading.Condition(self._lock)
+        self._last_name = manifest.last_partition
+        self._room_denied: Exception | None = None
         self._hot = HotSet(
             manifest.config.dim,
             registry,
             cosine=manifest.config.metric == "cosine",
             block_rows=ground.settings.seal_rows,
         )
-        self._sealing_failed: Exception | None = None
-        self.is_closed = False
-        self._windows = WindowSet(
-            manifest.config,
-            manifest.history,
-            manifest.sealed_seq,
-            manifest.recorded_at,
-            self._sealed,
-            (),
-            registry,
-        )
 
     @property
-    def windows(self) -> WindowSet:
-        """The latest published window set."""
-        return self._windows
+    def hot_block_rows(self) -> int:
+        """Rows that make a collection worth sealing."""
+        return self._hot.block_rows
 
     @property
-    def manifest(self) -> Manifest:
-        """The manifest in force."""
-        return self._manifest
+    def is_full(self) -> bool:
+        """Whether the hot set has no room for more."""
+        settings = self.ground.settings
+        return self._hot.rows >= settings.hot_rows_max or self._hot.bytes >= settings.hot_bytes_max
 
     @property
-    def history_number(self) -> int:
-        """The history as frames carry it."""
-        return self._manifest.history_number
-
-    def facts_of(self, entity_id: str) -> tuple[WindowSet, EntityFacts | None]:
-        """The window set and what is known of an entity, both as of the same change."""
-        with self._lock:
-            number = self.registry.number_of(entity_id)
-            facts = None if number is None else self.registry.facts(number)
-            return self._windows, facts
+    def is_sealing_due(self) -> bool:
+        """Whether there is a partition's worth of hot rows, or no room for more."""
+        return self._hot.rows >= self._hot.block_rows or self.is_full
 
     def info(self) -> CollectionInfo:
         """The collection as it stands."""
@@ -127,137 +143,126 @@ class CollectionStore:
         return CollectionInfo(
             **windows.config.model_dump(),
             history=windows.history,
-            created_at=time_to_datetime(self._manifest.created_at),
+            created_at=time_to_datetime(self.manifest.created_at),
             seq=windows.seq,
         )
-
-    def wait_for_room(self) -> None:
-        """Wait while the hot set is full; raise what keeps it from being sealed."""
-        with self._room:
-            while self._is_full:
-                if self._sealing_failed is not None:
-                    raise self._sealing_failed
-                self._room.wait(timeout=1.0)
-
-    @property
-    def is_sealing_due(self) -> bool:
-        """Whether there is a partition's worth of hot rows, or no room for more."""
-        return self._hot.rows >= self._hot.block_rows or self._is_full
-
-    @property
-    def _is_full(self) -> bool:
-        settings = self._ground.settings
-        return self._hot.rows >= settings.hot_rows_max or self._hot.bytes >= settings.hot_bytes_max
-
-    def check_open(self) -> None:
-        """Raise CollectionNotFoundError once the collection is deleted."""
-        if self.is_closed:
-            name = self._windows.config.name
-            raise CollectionNotFoundError(f"collection {name!r} was deleted")
 
     def apply(self, changes: Changes) -> None:
         """Show durable changes to readers."""
         with self._lock:
-            self.registry.apply(changes.entities)
+            registry = self.registry
+            registry.apply(changes.entities)
             for numbers, times in changes.seen:
-                self.registry.observe(numbers, times)
+                registry.observe(numbers, times)
+            for number, version in changes.attributes:
+                registry.attributes.put(number, version)
+            for number, seq in changes.resets:
+                registry.reset_type(number, seq)
             for rows in changes.rows:
                 self._hot.append(rows)
+            for burial in changes.burials:
+                self._bury(burial)
+            if changes.dropped:
+                self._drop(changes.dropped)
+            self.configured += changes.configured
+            self.ticks = self.ticks + changes.ticks if changes.seq == self._windows.seq else 0
             self._publish(changes.config, changes.seq, changes.recorded_at)
+            self._in_flight = None
+            if self._waiters:
+                self._changed.notify_all()
 
-    def sealable(self, now_us: int) -> tuple[HotSlice, ...]:
-        """The hot rows worth sealing now."""
-        hot = self._windows.hot
-        chosen = choose_sealable(hot, self._hot.block_rows, now_us, self._ground.settings)
-        # However few they are, rows that fill the memory must go, or writers would wait for ever.
-        return chosen or (hot if self._is_full else ())
+    def rearrange(
+        self,
+        sealed: Callable[[Sequence[SealedPart]], Sequence[SealedPart]],
+        *,
+        sealed_seq: int = 0,
+        before: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Publish the same points in other parts; `before` runs when nothing can change any more.
 
-    def seal(self, parts: Sequence[HotSlice], now_us: int) -> None:
-        """Make leading hot slices a partition; readers see no difference but the part's name.
-
-        A failure leaves everything as it was and the next try begins anew, except SyncFailedError,
-        after which nobody knows which manifest is on disk.
+        Hot rows up to `sealed_seq` are in the sealed parts now.
         """
-        files, config = self._ground.files, self._windows.config
-        try:
-            files.failpoints.hit("seal.start")
-            table = sorted_table(parts, self.registry, config.dim)
-            name = f"p-{self._manifest.generation + 1:08d}"
-            entry = self.partitions.write(name, table, config)
-            part = SealedPart(entry, self.partitions.open(entry), self.registry)
-            self._commit_seal(entry)
-        except Exception as error:
-            self.note_sealing_failed(error)
-            if not isinstance(error, SyncFailedError):
-                with contextlib.suppress(OSError):
-                    remove_orphans(files, self._manifest, self.paths)
-            raise
-        with self._room:
-            self._sealing_failed = None
-            self._sealed = (*self._sealed, part)
-            self._hot.drop_sealed(entry.seq_max)
-            windows = self._windows
-            self._publish(windows.config, windows.seq, windows.recorded_at)
-            self._room.notify_all()
-        files.failpoints.hit("seal.window_set_swapped")
-        remove_orphans(files, self._manifest, self.paths)
-        self._truncate_log(now_us)
+        with self._lock:
+            before()
+            if sealed_seq:
+                self._hot.drop_sealed(sealed_seq)
+                self._room_denied = None
+            self._publish(sealed=tuple(sealed(self._windows.sealed)))
+            self._changed.notify_all()
 
-    def note_sealing_failed(self, error: Exception) -> None:
+    def hold(self, read: Callable[[WindowSet], None]) -> None:
+        """Read something while no change can be applied."""
+        with self._lock:
+            read(self._windows)
+
+    def name_partition(self) -> str:
+        """A name that no partition has."""
+        with self._lock:
+            self._last_name += 1
+            return f"p-{self._last_name:08d}"
+
+    def open_partition(self, entry: PartitionEntry) -> SealedPart:
+        """A partition that is on disk as a part. Once nobody holds it, its name is in `gone`."""
+        lazy = LazyColumns(self.ground.columns, partial(self.partitions.open, entry))
+        part = SealedPart(entry, lazy, self.registry)
+        weakref.finalize(part, self.gone.append, entry.name).atexit = False
+        return part
+
+    def wait_for_room(self) -> None:
+        """Wait while the hot set is full; raise what keeps it from being sealed."""
+        with self._changed:
+            while self.is_full:
+                if self._room_denied is not None:
+                    raise self._room_denied
+                self._changed.wait(timeout=1.0)
+
+    def deny_room(self, error: Exception) -> None:
         """Tell a writer who waits for room why there is none."""
-        with self._room:
-            self._sealing_failed = error
-            self._room.notify_all()
+        with self._lock:
+            self._room_denied = error
+            self._changed.notify_all()
 
-    def close(self) -> None:
-        """Let the files go; later writes are refused."""
+    def close(self, *, deleted: bool = False) -> None:
+        """Let the files go, because the collection is `deleted` or all is closed; refuse writes."""
+        self.is_deleted = self.is_deleted or deleted
         self.is_closed = True
+        with self._lock:
+            self._changed.notify_all()
         self.log.close()
 
-    def _publish(self, config: CollectionConfig, seq: int, recorded_at: int) -> None:
-        history = self._manifest.history
-        hot = self._hot.slices()
+    def _publish(
+        self,
+        config: CollectionConfig | None = None,
+        seq: int | None = None,
+        recorded_at: int | None = None,
+        *,
+        sealed: tuple[SealedPart, ...] | None = None,
+    ) -> None:
+        before = self._windows
         self._windows = WindowSet(
-            config, history, seq, recorded_at, self._sealed, hot, self.registry
+            before.config if config is None else config,
+            before.history,
+            before.seq if seq is None else seq,
+            before.recorded_at if recorded_at is None else recorded_at,
+            before.sealed if sealed is None else sealed,
+            self._hot.slices(),
+            self.registry,
         )
 
-    def _commit_seal(self, entry: PartitionEntry) -> None:
-        """Write the state if it is due, then the manifest that makes both live."""
-        before, sealed_seq = self._manifest, entry.seq_max
-        state, state_seq = before.state, before.state_seq
-        due = len(self.registry) <= max(_STATE_ENTITIES_MIN, sealed_seq - state_seq)
-        if due and self._windows.seq > state_seq:
-            state, state_seq = self._write_state()
-        place = self.log.position_of(min(sealed_seq, state_seq) + 1)
-        windows = self._windows
-        manifest = before.model_copy(
-            update={
-                "generation": before.generation + 1,
-                "config": windows.config,
-                "sealed_seq": sealed_seq,
-                "recorded_at": windows.recorded_at,
-                "log": LogEntry(
-                    segment=place.segment, offset=place.offset, chain=place.chain, seq=place.seq
-                ),
-                "partitions": (*before.partitions, entry),
-                "state": state,
-                "state_seq": state_seq,
-            }
-        )
-        manifest.write(self._ground.files, self.paths.manifest)
-        self._manifest = manifest
+    def _bury(self, burial: Burial) -> None:
+        """Mark the victims where they are; what is dead or gone already stays so."""
+        if burial.counted:
+            self.registry.count_dead(burial.number)
+        for found in find_by_seq(self._windows, burial.number, burial.timestamp, burial.victim):
+            dead = found.part.dead_seqs(found.rows)
+            alive = slice(None) if dead is None else dead == ALIVE
+            rows, seqs = found.rows[alive], burial.seq[found.places[alive]]
+            found.part.bury(deaths_of(rows, seqs, burial.at, burial.by))
 
-    def _write_state(self) -> tuple[FileEntry, int]:
-        with self._lock:
-            seq = self._windows.seq
-            table = self.registry.to_table(entities_schema())
-        entry = write_state(self._ground.files, self._ground.duck, self.paths, seq, table)
-        return entry, seq
-
-    def _truncate_log(self, now_us: int) -> None:
-        settings = self._ground.settings
-        self.log.truncate(
-            self._manifest.log.position,
-            bytes_kept=settings.feed_bytes_max,
-            created_before=now_us - int(settings.feed_age_seconds * 1_000_000),
-        )
+    def _drop(self, names: frozenset[str]) -> None:
+        """Take expired partitions out of sight, and their living points out of the counts."""
+        for part in self._windows.sealed:
+            if part.name in names:
+                self.registry.count_dead(*part.count_living())
+        left = tuple(part for part in self._windows.sealed if part.name not in names)
+        self._publish(sealed=left)

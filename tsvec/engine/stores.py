@@ -124,7 +124,7 @@ class Stores:
         The name stays taken until the directory is renamed, so that no crash can leave two.
         """
         files, name = self._ground.files, store.windows.config.name
-        with store.maintenance, _doing(f"cannot delete collection {name!r}"):
+        with store.sealing, store.compacting, _doing(f"cannot delete collection {name!r}"):
             gone = self._set_aside(store.paths.root)
             files.failpoints.hit("delete.renamed")
             with self._lock:

@@ -16,6 +16,7 @@ from tsvec.storage.layout import DELETED_SUFFIX, CollectionPaths, RootDirectory
 from tsvec.storage.log.chain import Log
 from tsvec.storage.log.frames import Frame
 from tsvec.storage.manifest import FileEntry, Manifest, PartitionEntry
+from tsvec.storage.overlay import read_overlay
 from tsvec.storage.partition import PartitionStore
 from tsvec.storage.state import read_state
 
@@ -101,7 +102,12 @@ class _CollectionCheck:
 
     def _check_partition(self, manifest: Manifest, entry: PartitionEntry, *, repair: bool) -> None:
         report, partitions = self._report, self._partitions
-        config = manifest.config
+        config, overlay = manifest.config, entry.overlay
+        if overlay is not None:
+            report.check(
+                self._paths.root / overlay.path,
+                lambda: read_overlay(self._paths, overlay, entry.rows),
+            )
         sound = report.check(
             self._paths.root / entry.points.path, lambda: partitions.read_truth(entry, config.dim)
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.engine.rig import ManualClock, close_in_time, open_database
+from tests.unit.engine.workshop import Workshop
 
 
 @pytest.fixture
@@ -32,3 +33,18 @@ def database(opened):
     made = opened()
     made.create_collection("c", dim=2, metric="l2")
     return made
+
+
+@pytest.fixture
+def workshop(tmp_path):
+    """Makes the workshop of this test; it is closed at the end."""
+    made = []
+
+    def make(rules="", place="", **options):
+        (tmp_path / place).mkdir(exist_ok=True)
+        made.append(Workshop(tmp_path / place, rules, **options))
+        return made[-1]
+
+    yield make
+    for shop in made:
+        shop.close()

@@ -22,14 +22,26 @@ WAIT_SECONDS = 20.0
 
 
 class ManualClock:
-    """Time goes on only when a test says so; names and histories count up."""
+    """Time goes on only when a test says so; names and histories count up.
+
+    Who moves `now` lets time pass; after `leap` the wall clock alone tells another time.
+    """
 
     def __init__(self, now_us: int = NOON) -> None:
         self.now = now_us
         self.made = 0
+        self._leapt = 0
+
+    def leap(self, by_us: int) -> None:
+        """Set the wall clock without time going by."""
+        self.now += by_us
+        self._leapt += by_us
 
     def now_us(self) -> int:
         return self.now
+
+    def elapsed_us(self) -> int:
+        return self.now - self._leapt
 
     def new_history(self) -> int:
         self.made += 1
@@ -99,7 +111,7 @@ def settle(database: Database, name: str = "c") -> None:
     store = store_of(database, name)
 
     def is_settled() -> bool:
-        with store.maintenance:
+        with store.sealing:
             return not store.is_sealing_due
 
     wait_until(is_settled)

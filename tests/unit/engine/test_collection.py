@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.unit.engine.rig import batch_of, settle, store_of
+from tsvec.engine.upkeep.checkpoint import Arrangement, commit_manifest
 from tsvec.model.errors import (
     CollectionNotFoundError,
     ConflictError,
@@ -94,13 +95,15 @@ def test_an_entity_has_one_type_but_generic_may_become_another(database):
     collection = database.collection("c")
     collection.ingest([POINT])
     assert points_of(collection)[0].entity_type == "GENERIC"
-    collection.ingest([POINT, POINT | {"entity_type": "ship"}, POINT])
+    keyed = [POINT | {"key": key} for key in "abc"]
+    collection.ingest([keyed[0], keyed[1] | {"entity_type": "ship"}, keyed[2]])
     assert {hit.entity_type for hit in points_of(collection)} == {"ship"}
     bad = [POINT, POINT | {"entity_type": "plane"}, POINT | {"entity_type": "ship"}]
     with pytest.raises(ConflictError, match=r"points\[1\].entity_type: entity 'a' is of") as caught:
         collection.ingest(bad)
     assert [detail.row for detail in caught.value.details] == [1]
     assert collection.get_collection_stats().points == 4
+    bad = [one | {"key": key} for one, key in zip(bad, "def", strict=True)]
     reply = collection.ingest(bad, on_error="skip_row")
     assert [(error.index, error.code) for error in reply.errors] == [(1, "conflict")]
     assert (reply.ingested, reply.seq) == (2, 6)
@@ -249,16 +252,22 @@ def test_stats_tell_hot_from_sealed_and_what_lies_on_disk(opened):
     assert (empty.points, empty.first_time, empty.last_time) == (0, None, None)
     collection.ingest(batch_of(20))
     settle(database)
+    store = store_of(database)
+    collection.delete_points(points=[{"entity_id": "e3", "timestamp": 3_000_000}])
+    with store.arranging:
+        commit_manifest(store, Arrangement())
     stats = collection.get_collection_stats()
-    assert (stats.hot_points, stats.sealed_points, stats.partitions) == (4, 16, 1)
-    assert (stats.points, stats.entities, stats.as_of_seq) == (20, 5, 20)
+    assert (stats.hot_points, stats.sealed_points, stats.partitions) == (4, 15, 1)
+    assert (stats.points, stats.dead_points, stats.entities, stats.as_of_seq) == (19, 1, 5, 21)
+    assert (stats.windows, stats.gaps, stats.write_amplification) == (1, 0, 1.0)
     assert (stats.first_time.timestamp(), stats.last_time.timestamp()) == (0, 19)
-    root = store_of(database).paths.root
+    root = store.paths.root
     sizes = {
         "partitions": sum(path.stat().st_size for path in root.rglob("points.duckdb")),
         "columns": sum(path.stat().st_size for path in root.rglob("columns.bin")),
         "state": sum(path.stat().st_size for path in root.rglob("state-*.duckdb")),
         "log": sum(path.stat().st_size for path in root.rglob("*.log")),
+        "overlays": sum(path.stat().st_size for path in root.rglob("overlays/*.bin")),
     }
     assert stats.bytes.model_dump() == sizes
     assert all(sizes.values())

@@ -142,7 +142,7 @@ def test_closing_twice_is_no_error_and_ends_the_threads(tmp_path):
     before = set(threading.enumerate())
     database = open_database(tmp_path / "db")
     mine = set(threading.enumerate()) - before
-    assert {thread.name for thread in mine} == {"tsvec-writer", "tsvec-worker"}
+    assert {thread.name for thread in mine} == {"tsvec-writer", "tsvec-sealer", "tsvec-maintainer"}
     database.close()
     database.close()
     assert not any(thread.is_alive() for thread in mine)

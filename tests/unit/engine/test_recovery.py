@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from datetime import timedelta
 
 import pytest
 
 from tests.unit.engine.rig import SECOND, ManualClock, batch_of, settle, store_of
-from tsvec.engine import store
+from tsvec.engine.upkeep import checkpoint
 from tsvec.model.errors import CorruptError
 
 
@@ -71,7 +72,7 @@ def test_types_given_late_survive(made, opened):
 
 def test_a_state_older_than_the_partitions_is_completed_from_the_log(made, opened, monkeypatch):
     """With many entities the state is not written at every seal."""
-    monkeypatch.setattr(store, "_STATE_ENTITIES_MIN", 2)
+    monkeypatch.setattr(checkpoint, "_CHANGES_MIN", 0)
     database, collection = made(seal_rows=4)
     for turn in range(10):
         collection.ingest(batch_of(4, first=4 * turn, entity_type="ship"))
@@ -86,30 +87,39 @@ def test_a_state_older_than_the_partitions_is_completed_from_the_log(made, opene
 def test_recorded_time_never_runs_backwards_even_if_the_clock_does(made, opened):
     clock = ManualClock()
     database, collection = made(clock=clock)
-    first = collection.ingest(batch_of(1)).recorded_at
-    clock.now -= 3_600 * SECOND
-    assert collection.ingest(batch_of(1)).recorded_at == first
+    recorded = [collection.ingest(batch_of(1)).recorded_at]
+    clock.leap(-3_600 * SECOND)
+    recorded.append(collection.ingest(batch_of(1, first=1)).recorded_at)
     database.close()
     collection = opened(clock=clock).collection("c")
-    assert collection.ingest(batch_of(1)).recorded_at == first
-    clock.now += 2 * 3_600 * SECOND
-    assert collection.ingest(batch_of(1)).recorded_at > first
+    recorded.append(collection.ingest(batch_of(1, first=2)).recorded_at)
+    clock.leap(2 * 3_600 * SECOND)
+    recorded.append(collection.ingest(batch_of(1, first=3)).recorded_at)
+    assert recorded == sorted(set(recorded))
+    assert recorded[2] - recorded[0] == timedelta(microseconds=2)
+    assert recorded[3].timestamp() * SECOND == clock.now
 
 
 def test_what_a_manifest_does_not_name_is_removed(made, opened):
     database, collection = made()
     collection.ingest(batch_of(20))
     settle(database)
-    paths = store_of(database).paths
+    collection.delete_points(entity_ids=["e1"])
+    store = store_of(database)
+    with store.arranging:
+        checkpoint.commit_manifest(store, checkpoint.Arrangement())
+    paths = store.paths
     database.close()
     live = {path for path in paths.root.rglob("*") if path.is_file()}
     for stray in (paths.partitions / "p-1.tmp", paths.partitions / "p-00000099"):
         stray.mkdir()
         (stray / "points.duckdb").write_bytes(b"half")
     (paths.state / "state-7.duckdb").write_bytes(b"old")
+    (paths.overlays / "p-00000002-00000001.bin").write_bytes(b"old")
     paths.manifest.with_suffix(".tmp").write_bytes(b"{")
     opened().close()
     assert {path for path in paths.root.rglob("*") if path.is_file()} == live
+    assert len(list(paths.overlays.iterdir())) == 1
 
 
 def test_damaged_columns_are_rebuilt_from_the_truth(made, opened):
@@ -130,20 +140,26 @@ def test_damaged_columns_are_rebuilt_from_the_truth(made, opened):
 
 
 @pytest.mark.parametrize(
-    "what", ["points.duckdb", "state-*.duckdb", "0000000001.log"], ids=["truth", "state", "log"]
+    "what",
+    ["points.duckdb", "state-*.duckdb", "overlays/*.bin", "0000000001.log"],
+    ids=["truth", "state", "overlay", "log"],
 )
 @pytest.mark.parametrize("how", ["missing", "cut"])
 def test_damage_that_cannot_be_undone_is_named(made, opened, what, how):
     database, collection = made()
     collection.ingest(batch_of(20))
     settle(database)
-    [path] = store_of(database).paths.root.rglob(what)
+    collection.delete_points(entity_ids=["e1"])
+    store = store_of(database)
+    with store.arranging:
+        checkpoint.commit_manifest(store, checkpoint.Arrangement())
+    [path] = store.paths.root.rglob(what)
     database.close()
     content = path.read_bytes()
     if how == "missing":
         path.unlink()
     else:
-        path.write_bytes(content[:5_000])
+        path.write_bytes(content[: min(5_000, len(content) - 1)])
     again = opened()
     with pytest.raises(CorruptError) as caught:
         again.collection("c").temporal_knn([0.0, 0.0])
@@ -152,7 +168,7 @@ def test_damage_that_cannot_be_undone_is_named(made, opened, what, how):
     assert again.get_health().status == "degraded"
     again.close()
     path.write_bytes(content)
-    assert opened().collection("c").get_collection_stats().points == 20
+    assert opened().collection("c").get_collection_stats().points == 16
 
 
 def test_fail_points_of_recovery_are_passed(made, opened):

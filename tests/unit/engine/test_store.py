@@ -10,8 +10,8 @@ import pytest
 from tests.gates import Gate
 from tests.unit.engine.rig import batch_of, settle, store_of, wait_until
 from tsvec.model.errors import CollectionNotFoundError, UnavailableError
-from tsvec.model.queries import TemporalKnnRequest, TimeRange
-from tsvec.query.history import HistoryRequest, page_history
+from tsvec.model.queries import TemporalKnnRequest, WindowsRequest
+from tsvec.query.history import HistoryRequest, describe_entity, page_history
 from tsvec.query.knn import answer_knn, prepare_knn
 from tsvec.query.windows import page_windows
 
@@ -34,7 +34,7 @@ def answers(windows):
     records = [TemporalKnnRequest(**question) for question in questions]
     found = answer_knn([prepare_knn(windows, record) for record in records])
     history = page_history(windows, HistoryRequest(entity_id="e1", limit=1_000))
-    counted = page_windows(windows, TimeRange(), 1_000, None)
+    counted = page_windows(windows, WindowsRequest(limit=1_000))
     totals = [(w.start_time, w.points) for w in counted.items]
     return [reply.model_dump_json() for reply in [*found, history]], totals, windows.rows
 
@@ -85,8 +85,8 @@ def test_readers_see_whole_batches_only(opened):
 
     def read():
         while not done.wait(0.001):  # a spinning reader would starve the writer
-            windows, facts = store.facts_of("same")
-            known = facts.points if facts else 0
+            windows = store.windows
+            known = describe_entity(windows, "same").points if windows.seq else 0
             numbers = sorted(
                 seq for part in windows.parts() for seq in part.seqs(slice(0, part.rows)).tolist()
             )
@@ -130,7 +130,7 @@ def test_writers_wait_while_the_hot_set_is_full(opened):
     limits = {"seal_rows": 4_096, "hot_rows_max": 4_096}
     gate = Gate("seal.start")
     database, collection = sealing_database(opened, gate, **limits)
-    futures = [collection.submit(batch_of(16_384, first=n)) for n in range(2)]
+    futures = [collection.submit(batch_of(16_384, first=16_384 * n)) for n in range(2)]
     with gate:
         wait_until(futures[1].running)
         threading.Event().wait(0.1)
@@ -166,7 +166,7 @@ def test_a_writer_that_waits_for_room_hears_why_there_is_none(opened, monkeypatc
     collection.ingest(batch_of(40))
     wait_until(lambda: database.get_health().status == "degraded")
     with pytest.raises(Exception, match="free some space") as caught:
-        collection.submit(batch_of(1)).result(20)
+        collection.submit(batch_of(1, first=40)).result(20)
     assert caught.value.status == 507
     other = database.create_collection("other", dim=2, metric="l2")
     assert other.submit(batch_of(1)).result(20).durable
@@ -188,7 +188,7 @@ def test_a_deleted_collection_takes_no_more(opened):
 def test_a_deletion_waits_neither_for_room_nor_in_vain(opened):
     database, collection = sealing_database(opened, "seal.start=eio", hot_rows_max=16)
     collection.ingest(batch_of(40))
-    waiting = collection.submit(batch_of(1))
+    waiting = collection.submit(batch_of(1, first=40))
     database.delete_collection("c")
     assert isinstance(waiting.exception(20), UnavailableError)
     database.create_collection("c", dim=3)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.engine.rig import batch_of, open_database, settle, store_of
+from tsvec.engine.upkeep.checkpoint import Arrangement, commit_manifest
 from tsvec.engine.verify import verify_directory
 from tsvec.model.errors import ConflictError, CorruptError, NotFoundError
 
 
 @pytest.fixture
 def closed(opened, tmp_path):
-    """A directory with two collections, both sealed and hot points in them; and their files."""
+    """A directory with two collections, in each sealed, hot and dead points; and their files."""
     database = opened(seal_rows=16)
     roots = []
     for name in ("one", "two"):
@@ -19,7 +20,11 @@ def closed(opened, tmp_path):
             batch_of(40, first=1, metadata=b'{"a":1}')
         )
         settle(database, name)
-        roots.append(store_of(database, name).paths.root)
+        store = store_of(database, name)
+        database.collection(name).delete_points(entity_ids=["e1"])
+        with store.arranging:
+            commit_manifest(store, Arrangement())
+        roots.append(store.paths.root)
     database.close()
     return tmp_path / "db", roots
 
@@ -30,13 +35,14 @@ def test_a_sound_directory_passes(closed):
     report = verify_directory(directory, progress=told.append)
     assert report.ok
     assert (report.problems, report.repaired) == ([], [])
-    assert report.files == 2 * (1 + 2 + 1 + 1)
+    assert report.files == 2 * (1 + 3 + 1 + 1)
     assert sorted(line.split("/")[0] for line in told) == ["one", "two"]
     assert report.bytes > 1 << 20
 
 
 @pytest.mark.parametrize(
-    "pattern", ["manifest.json", "points.duckdb", "columns.bin", "state-*.duckdb", "*.log"]
+    "pattern",
+    ["manifest.json", "points.duckdb", "columns.bin", "state-*.duckdb", "overlays/*.bin", "*.log"],
 )
 def test_a_flipped_bit_in_any_file_is_found(closed, pattern):
     directory, (root, _) = closed
@@ -55,7 +61,9 @@ def test_a_flipped_bit_in_any_file_is_found(closed, pattern):
     assert verify_directory(directory).ok
 
 
-@pytest.mark.parametrize("pattern", ["points.duckdb", "columns.bin", "state-*.duckdb"])
+@pytest.mark.parametrize(
+    "pattern", ["points.duckdb", "columns.bin", "state-*.duckdb", "overlays/*.bin"]
+)
 def test_a_missing_file_is_found(closed, pattern):
     directory, (root, _) = closed
     [path] = root.rglob(pattern)

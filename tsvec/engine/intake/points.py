@@ -17,7 +17,7 @@ from pydantic_core import from_json, to_json
 from tsvec.engine.intake.arrow import batch_from_arrow
 from tsvec.engine.intake.refused_rows import RefusedRows, check_row_count, empty_batch
 from tsvec.model.errors import InvalidRequestError
-from tsvec.model.points import IngestRequest, OnError, PointBatch, PointInput
+from tsvec.model.points import IngestRequest, OnConflict, OnError, PointBatch, PointInput
 from tsvec.model.strict_json import decode_json, refuse_byte_order_mark, refuse_repeated_keys
 from tsvec.model.validation import invalid_request
 
@@ -27,24 +27,31 @@ ARROW = "application/vnd.apache.arrow.stream"
 MEDIA_TYPES = (JSON, NDJSON, ARROW)
 
 PointLike: TypeAlias = PointInput | Mapping[str, Any]
+Policy: TypeAlias = tuple[OnError, OnConflict]
+Decoded: TypeAlias = tuple[PointBatch, OnError, OnConflict]
 
 
 def decode_points(
-    body: bytes, media_type: str, on_error: OnError | None = None, *, dim: int | None = None
-) -> tuple[PointBatch, OnError]:
-    """The batch in an ingest body, and what a bad row does.
+    body: bytes,
+    media_type: str,
+    on_error: OnError | None = None,
+    on_conflict: OnConflict | None = None,
+    *,
+    dim: int | None = None,
+) -> Decoded:
+    """The batch in an ingest body, what a bad row does, and what a row whose place is taken.
 
-    `media_type` is one of `MEDIA_TYPES`. `on_error` holds where the body doesn't say; by default
-    it is `reject_all`. `dim` is the collection's, if known; else the first good row sets it.
-    Raises InvalidRequestError or TooLargeError.
+    `media_type` is one of `MEDIA_TYPES`. `on_error` and `on_conflict` hold where the body doesn't
+    say; by default they are `reject_all` and `replace`. `dim` is the collection's, if known; else
+    the first good row sets it. Raises InvalidRequestError or TooLargeError.
     """
+    policy: Policy = (on_error or "reject_all", on_conflict or "replace")
     if media_type == JSON:
-        return _from_json(body, on_error, dim)
-    on_error = on_error or "reject_all"
+        return _from_json(body, policy, dim)
     if media_type == NDJSON:
-        return _from_ndjson(body, on_error, dim), on_error
+        return _from_ndjson(body, policy[0], dim), *policy
     if media_type == ARROW:
-        return batch_from_arrow(body, on_error, dim), on_error
+        return batch_from_arrow(body, policy[0], dim), *policy
     raise InvalidRequestError(f"points are sent as one of {', '.join(MEDIA_TYPES)}")
 
 
@@ -65,21 +72,19 @@ def _validate_point(_row: int, point: PointLike) -> PointInput:
     return PointInput.model_validate(point)
 
 
-def _from_json(
-    body: bytes, on_error: OnError | None, dim: int | None
-) -> tuple[PointBatch, OnError]:
+def _from_json(body: bytes, policy: Policy, dim: int | None) -> Decoded:
     try:
         request = decode_json(IngestRequest, body)
     except ValidationError as error:
-        return _from_json_by_row(body, on_error, dim, error)
-    on_error = _on_error_of(request, on_error)
+        return _from_json_by_row(body, policy, dim, error)
+    policy = _policy_of(request, policy)
     points = request.points
-    return _assemble(list(range(len(points))), points, RefusedRows(on_error), dim), on_error
+    return _assemble(list(range(len(points))), points, RefusedRows(policy[0]), dim), *policy
 
 
 def _from_json_by_row(
-    body: bytes, on_error: OnError | None, dim: int | None, error: ValidationError
-) -> tuple[PointBatch, OnError]:
+    body: bytes, policy: Policy, dim: int | None, error: ValidationError
+) -> Decoded:
     """Decode again, row by row, a request of which something is wrong."""
     document = _json_object(body)
     points = document.get("points")
@@ -87,18 +92,22 @@ def _from_json_by_row(
         raise invalid_request(error)
     check_row_count(len(points))
     refuse_repeated_keys(body)
-    on_error = _on_error_of(_without_rows(document), on_error)
-    refused = RefusedRows(on_error)
+    policy = _policy_of(_without_rows(document), policy)
+    refused = RefusedRows(policy[0])
 
     def validate(_row: int, point: object) -> PointInput:
         return PointInput.model_validate_json(to_json(point, inf_nan_mode="constants"))
 
-    return _assemble(*refused.keep(points, validate), refused, dim), on_error
+    return _assemble(*refused.keep(points, validate), refused, dim), *policy
 
 
-def _on_error_of(request: IngestRequest, default: OnError | None) -> OnError:
-    """What a bad row does: as the body says, else as the query parameter says."""
-    return request.on_error if "on_error" in request.model_fields_set or not default else default
+def _policy_of(request: IngestRequest, default: Policy) -> Policy:
+    """What becomes of bad rows: as the body says, else as the query parameters say."""
+    given = request.model_fields_set
+    return (
+        request.on_error if "on_error" in given else default[0],
+        request.on_conflict if "on_conflict" in given else default[1],
+    )
 
 
 def _json_object(body: bytes) -> dict[str, Any]:

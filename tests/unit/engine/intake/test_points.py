@@ -52,9 +52,9 @@ def contents(batch) -> tuple:
 def test_every_way_in_gives_the_same_batch(points):
     expected = contents(points_to_batch(points))
     rows = texts(points)
-    as_json, on_error = decode_points(b'{"points": [' + b",".join(rows) + b"]}", JSON)
-    as_ndjson, _ = decode_points(b"\n".join(rows), NDJSON)
-    assert on_error == "reject_all"
+    as_json, *policy = decode_points(b'{"points": [' + b",".join(rows) + b"]}", JSON)
+    as_ndjson, *_ = decode_points(b"\n".join(rows), NDJSON)
+    assert policy == ["reject_all", "replace"]
     assert contents(as_json) == contents(as_ndjson) == expected
     assert contents(points_to_batch([point.model_dump() for point in points])) == expected
 
@@ -89,10 +89,9 @@ def test_vectors_of_other_lengths_are_refused(given_rows, dim, kept, wrong):
 def test_json_with_a_bad_row_is_decoded_row_by_row():
     good = {"entity_id": "ü", "vector": [0.1, 1e-40], "metadata": {"big": 2**63, "x": [1.5, None]}}
     rows = [good, {"entity_id": "b", "vector": [1, None]}, good]
-    batch, on_error = decode_points(
-        orjson.dumps({"points": rows, "on_error": "skip_row"}), JSON, "reject_all"
-    )
-    assert on_error == "skip_row"
+    document = {"points": rows, "on_error": "skip_row", "on_conflict": "ignore"}
+    batch, *policy = decode_points(orjson.dumps(document), JSON, "reject_all", "error")
+    assert policy == ["skip_row", "ignore"]
     assert batch.origin.tolist() == [0, 2]
     whole = points_to_batch([good, good])
     assert batch.vector.tobytes() == whole.vector.tobytes()
@@ -100,11 +99,12 @@ def test_json_with_a_bad_row_is_decoded_row_by_row():
     assert batch.refused[0].field == "points[1].vector[1]"
 
 
-def test_on_error_holds_where_the_body_is_silent():
-    rows = {"points": [ROW, {"entity_id": ""}]}
-    batch, on_error = decode_points(orjson.dumps(rows), JSON, "skip_row")
-    assert (on_error, len(batch)) == ("skip_row", 1)
-    assert decode_points(orjson.dumps({"points": [ROW]}), JSON, "skip_row")[1] == "skip_row"
+@pytest.mark.parametrize("rows", [[ROW, {"entity_id": ""}], [ROW]], ids=["bad row", "good rows"])
+def test_parameters_hold_where_the_body_is_silent(rows):
+    batch, *policy = decode_points(orjson.dumps({"points": rows}), JSON, "skip_row", "error")
+    assert (policy, len(batch)) == (["skip_row", "error"], 1)
+    body = orjson.dumps({"points": rows, "on_error": "skip_row", "on_conflict": "replace"})
+    assert decode_points(body, JSON, "reject_all", "ignore")[1:] == ("skip_row", "replace")
 
 
 def test_what_else_is_wrong_goes_before_the_rows():
@@ -115,7 +115,7 @@ def test_what_else_is_wrong_goes_before_the_rows():
 
 def test_a_line_that_is_no_json_is_a_bad_row():
     body = b"\n".join([orjson.dumps(ROW), b"{", orjson.dumps(ROW)])
-    batch, _ = decode_points(body, NDJSON, "skip_row")
+    batch, *_ = decode_points(body, NDJSON, "skip_row")
     assert [error.index for error in batch.refused] == [1]
     with pytest.raises(InvalidRequestError, match=r"points\[1\]"):
         decode_points(body, NDJSON)

@@ -1,4 +1,4 @@
-"""Background work: one thread that seals what is due, in all open collections."""
+"""The thread that seals what is due, in all open collections."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 
 from tsvec.engine.clock import Clock
 from tsvec.engine.store import CollectionStore
+from tsvec.engine.upkeep.sealing import find_sealable, seal
 from tsvec.storage.files import SyncFailedError
 
 _LOOK_SECONDS = 1.0
 _RETRY_SECONDS = 5.0
 
 
-class Worker:
+class Sealer:
     """Seals when woken and once a second; a failure is kept in `problem` and tried again."""
 
     def __init__(
@@ -27,7 +28,8 @@ class Worker:
         self._stop_writing = stop_writing
         self._wake = threading.Event()
         self._stopping = threading.Event()
-        self.thread = threading.Thread(target=self._run, name="tsvec-worker", daemon=True)
+        self.thread = threading.Thread(target=self._run, name="tsvec-sealer", daemon=True)
+        self.on_sealed: Callable[[], None] = lambda: None
         self.problem: str | None = None
         self.seals = 0
 
@@ -58,22 +60,23 @@ class Worker:
     def _work(self, store: CollectionStore) -> str | None:
         """Seal all that is due in one collection; what kept it from being done, if anything."""
         while not self._stopping.is_set():
-            with store.maintenance:
+            with store.sealing:
                 if store.is_closed:
                     return None
                 now = self._clock.now_us()
-                parts = store.sealable(now)
+                parts = find_sealable(store, now)
                 if not parts:
                     return None
                 try:
-                    store.seal(parts, now)
+                    seal(store, parts, now)
                 except SyncFailedError as error:
                     self._stop_writing(f"fsync failed while sealing ({error}); restart to recover")
                     self._stopping.set()
                     for waiting in self._stores():
-                        waiting.note_sealing_failed(error)
+                        waiting.deny_room(error)
                     return None
                 except Exception as error:  # noqa: BLE001  a lost worker would fill the memory
                     return f"sealing {store.windows.config.name!r} failed: {error}"
                 self.seals += 1
+                self.on_sealed()
         return None

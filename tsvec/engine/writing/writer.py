@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
 from typing import Any
 
 from tsvec.engine.clock import Clock
-from tsvec.engine.commit import Group, GroupBuilder, Promise, Task
 from tsvec.engine.store import CollectionStore
+from tsvec.engine.writing.burst import take_burst
+from tsvec.engine.writing.group import Group, GroupBuilder
+from tsvec.engine.writing.requests import add_task
+from tsvec.engine.writing.tasks import CloseTask, Promise, Task
 from tsvec.model.errors import InternalError, TsvecError, UnavailableError
 from tsvec.model.settings import Settings
 from tsvec.storage.files import Files, SyncFailedError, translated
@@ -73,18 +77,22 @@ class Writer:
 
     def _run(self) -> None:
         while (tasks := self._next_group()) is not None:
-            try:
-                if tasks:
-                    self._write(tasks)
-                else:
-                    self._mark()
-            except SyncFailedError as error:
-                self.fail(f"writing stopped, because fsync failed ({error}); restart to recover")
-            except Exception as error:  # noqa: BLE001  a lost writer thread would hang every caller
-                self.fail(f"writing stopped by a fault ({error!r}); restart to recover")
-            for task in tasks:
-                if not task.future.done():
-                    task.future.set_exception(UnavailableError(self.failure or "not written"))
+            self._serve(tasks)
+            del tasks  # A deleted collection must not live on while this thread sleeps.
+
+    def _serve(self, tasks: list[Task]) -> None:
+        try:
+            if tasks:
+                self._write(tasks)
+            else:
+                self._mark()
+        except SyncFailedError as error:
+            self.fail(f"writing stopped, because fsync failed ({error}); restart to recover")
+        except Exception as error:  # noqa: BLE001  a lost writer thread would hang every caller
+            self.fail(f"writing stopped by a fault ({error!r}); restart to recover")
+        for task in tasks:
+            if not task.future.done():
+                task.future.set_exception(UnavailableError(self.failure or "not written"))
 
     def _next_group(self) -> list[Task] | None:
         """What is waiting; empty when idle with watermarks behind; None at the end."""
@@ -106,11 +114,7 @@ class Writer:
             return _begun(tasks)
 
     def _write(self, tasks: list[Task]) -> None:
-        # Tasks without rows apart: what can go on when there is no room for points must.
-        groups: dict[tuple[CollectionStore, bool], list[Task]] = {}
-        for task in tasks:
-            groups.setdefault((task.store, task.rows > 0), []).append(task)
-        for (store, _), mine in groups.items():
+        for store, mine in _runs(tasks):
             try:
                 with translated(f"cannot write to collection {store.windows.config.name!r}"):
                     self._write_group(store, mine)
@@ -126,29 +130,43 @@ class Writer:
         store.check_open()
         if any(task.rows for task in tasks):
             store.wait_for_room()
-        group = self._prepare(store, tasks)
-        if group.frames:
-            store.log.commit(group.frames)
-            self._unmarked.add(store)
-            store.apply(group.changes)
-            if store.is_sealing_due:
-                self.on_sealing_due()
-        self._files.failpoints.hit("commit.before_acknowledge")
-        for future, reply in group.replies:
-            _resolve(future, reply)
-        for configured in group.configured:
-            _resolve(configured, store.info())
-        if group.closing:
-            store.close()
-            for closed in group.closing:
-                _resolve(closed, None)
+        while tasks:
+            store.check_open()
+            tasks = self._commit(store, tasks)
 
-    def _prepare(self, store: CollectionStore, tasks: list[Task]) -> Group:
-        builder = GroupBuilder(store, self._clock.now_us())
+    def _commit(self, store: CollectionStore, tasks: list[Task]) -> list[Task]:
+        """Make the changes of leading tasks durable and visible; the tasks that are left."""
+        recorded_at = store.begin_group(self._clock.now_us())
         try:
-            for task in tasks:
-                builder.add(task)
-            return builder.finish()
+            group, taken = self._prepare(GroupBuilder(store, recorded_at), tasks)
+            if group.frames:
+                store.log.commit(group.frames)
+                self._unmarked.add(store)
+                store.apply(group.changes)
+                if store.is_sealing_due:
+                    self.on_sealing_due()
+        finally:
+            store.end_group()
+        self._files.failpoints.hit("commit.before_acknowledge")
+        for promise, outcome in group.outcomes:
+            _resolve(promise, outcome())
+        closing = [task for task in tasks[:taken] if isinstance(task, CloseTask)]
+        if closing:
+            store.close(deleted=True)
+            for task in closing:
+                _resolve(task.future, None)
+        return tasks[taken:]
+
+    def _prepare(self, builder: GroupBuilder, tasks: list[Task]) -> tuple[Group, int]:
+        """The group of as many leading tasks as need not see each other's changes."""
+        taken = 0
+        try:
+            while taken < len(tasks):
+                together = take_burst(builder, tasks[taken:])
+                if not together and not add_task(builder, tasks[taken]):
+                    break
+                taken += together or 1
+            return builder.finish(), taken
         except Exception as error:
             # Nothing was written yet, so only these requests fail, not the writer.
             raise InternalError(f"the request could not be encoded: {error!r}") from error
@@ -167,6 +185,22 @@ class Writer:
             waiting, self._queue = _begun(self._queue), deque()
             self._queued_rows = 0
         _refuse(waiting, UnavailableError(message))
+
+
+def _runs(tasks: Iterable[Task]) -> Iterator[tuple[CollectionStore, list[Task]]]:
+    """The tasks of each collection, in their order, to be written together.
+
+    Where there is no room for points, tasks that bring some are apart: the others must go on.
+    """
+    by_store: dict[CollectionStore, list[Task]] = {}
+    for task in tasks:
+        by_store.setdefault(task.store, []).append(task)
+    for store, mine in by_store.items():
+        if store.is_full:
+            for _, run in groupby(mine, key=lambda task: task.rows > 0):
+                yield store, list(run)
+        else:
+            yield store, mine
 
 
 def _begun(tasks: Iterable[Task]) -> list[Task]:

@@ -8,8 +8,8 @@ import pytest
 
 from tests.gates import Gate
 from tests.unit.engine.rig import NOON, SECOND, ManualClock, batch_of, store_of, wait_until
-from tsvec.engine import worker
-from tsvec.engine.worker import Worker
+from tsvec.engine.upkeep import maintainer, sealer
+from tsvec.engine.upkeep.sealer import Sealer
 from tsvec.model.errors import UnavailableError
 
 FIRST_SEAL = {"manifest.before_rename": 2, "manifest.after_rename": 2}
@@ -18,8 +18,9 @@ FIRST_SEAL = {"manifest.before_rename": 2, "manifest.after_rename": 2}
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch):
-    monkeypatch.setattr(worker, "_LOOK_SECONDS", 0.01)
-    monkeypatch.setattr(worker, "_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(sealer, "_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(sealer, "_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(maintainer, "_LOOK_SECONDS", 60.0)
 
 
 def make(opened, rules="", rows=40, **options):
@@ -46,18 +47,18 @@ def test_few_rows_are_sealed_once_they_are_old(opened):
     ages = {"seal_rows": 1_000, "seal_age_seconds": 60.0, "seal_age_rows_min": 10}
     _, collection = make(opened, clock=clock, rows=9, **ages)
     clock.now += 61 * SECOND
-    collection.ingest(batch_of(1))
+    collection.ingest(batch_of(1, first=9))
     wait_until(lambda: sealed_of(collection) == (10, 1))
-    collection.ingest(batch_of(20))
+    collection.ingest(batch_of(20, first=10))
     clock.now += 59 * SECOND
-    worker_looks(4)
+    sealer_looks(4)
     assert sealed_of(collection) == (10, 1)
     clock.now += 2 * SECOND
     wait_until(lambda: sealed_of(collection) == (30, 2))
 
 
-def worker_looks(times):
-    """Wait until a worker would have looked this often."""
+def sealer_looks(times):
+    """Wait until a sealer would have looked this often."""
     threading.Event().wait(0.02 * times)
 
 
@@ -72,7 +73,7 @@ def test_a_failed_seal_is_reported_and_tried_again(opened, step, error):
         assert database.get_health().status == "degraded"
         assert "sealing 'c' failed" in database.get_health().problems[0]
         assert collection.get_collection_stats().points == 40
-        assert collection.ingest(batch_of(1)).durable
+        assert collection.ingest(batch_of(1, first=40)).seq == 41
     wait_until(lambda: sealed_of(collection)[0] == 32)
     wait_until(lambda: database.get_health().status == "ok")
     partitions = [p.name for p in store_of(database).paths.partitions.iterdir()]
@@ -80,13 +81,13 @@ def test_a_failed_seal_is_reported_and_tried_again(opened, step, error):
 
 
 def test_one_collection_that_cannot_be_sealed_holds_up_no_other(opened, monkeypatch):
-    """The worker looks only when it is woken, so the first seal it tries is that of `c`."""
-    monkeypatch.setattr(worker, "_LOOK_SECONDS", 60.0)
-    monkeypatch.setattr(worker, "_RETRY_SECONDS", 60.0)
+    """The sealer looks only when it is woken, so the first seal it tries is that of `c`."""
+    monkeypatch.setattr(sealer, "_LOOK_SECONDS", 60.0)
+    monkeypatch.setattr(sealer, "_RETRY_SECONDS", 60.0)
     database, collection = make(opened, "seal.start=eio@1", rows=10)
     other = database.create_collection("other", dim=2, metric="l2")
-    with store_of(database).maintenance:
-        collection.ingest(batch_of(20))
+    with store_of(database).sealing:
+        collection.ingest(batch_of(20, first=10))
         other.ingest(batch_of(20))
     wait_until(lambda: sealed_of(other) == (16, 1))
     wait_until(lambda: database.get_health().status == "degraded")
@@ -111,23 +112,23 @@ def test_a_failed_fsync_of_the_manifest_stops_the_writing(opened):
     database, collection = make(opened, "manifest.after_rename=eio@2")
     wait_until(lambda: database.get_health().status == "failed")
     with pytest.raises(UnavailableError, match="fsync failed while sealing"):
-        collection.ingest(batch_of(1))
+        collection.ingest(batch_of(1, first=40))
     assert collection.temporal_knn([0, 0], k=100).returned == 40
 
 
-def test_a_worker_that_never_started_can_be_stopped():
-    Worker(ManualClock(NOON), list, lambda _: None).stop()
+def test_a_sealer_that_never_started_can_be_stopped():
+    Sealer(ManualClock(NOON), list, lambda _: None).stop()
 
 
-def test_stopping_wakes_a_worker_that_sleeps(monkeypatch):
-    monkeypatch.setattr(worker, "_LOOK_SECONDS", 60.0)
+def test_stopping_wakes_a_sealer_that_sleeps(monkeypatch):
+    monkeypatch.setattr(sealer, "_LOOK_SECONDS", 60.0)
     looked = threading.Event()
 
     def stores():
         looked.set()
         return []
 
-    sleeper = Worker(ManualClock(), stores, lambda _: None)
+    sleeper = Sealer(ManualClock(), stores, lambda _: None)
     sleeper.start()
     sleeper.wake()
     assert looked.wait(20)

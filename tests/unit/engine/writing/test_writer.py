@@ -16,7 +16,8 @@ from tests.unit.engine.rig import (
     store_of,
     wait_until,
 )
-from tsvec.engine import writer
+from tests.unit.engine.workshop import check_counts, kept, points, values
+from tsvec.engine.writing import writer
 from tsvec.model.errors import (
     ConflictError,
     DiskFullError,
@@ -24,6 +25,7 @@ from tsvec.model.errors import (
     InternalError,
     UnavailableError,
 )
+from tsvec.model.queries import DeletePointsRequest
 
 
 def rows_of(collection):
@@ -66,12 +68,12 @@ def test_rows_waiting_are_bounded(opened):
     collection = opened(gate, queue_rows_max=10).create_collection("c", dim=2, metric="l2")
     first = collection.submit(batch_of(50))
     with gate:
-        queued = collection.submit(batch_of(50))
+        queued = collection.submit(batch_of(50, first=50))
         with pytest.raises(UnavailableError, match="50 rows are waiting") as caught:
-            collection.submit(batch_of(1))
+            collection.submit(batch_of(1, first=100))
     assert caught.value.retryable
     assert (first.result().seq, queued.result().seq) == (50, 100)
-    assert collection.ingest(batch_of(1)).seq == 101
+    assert collection.ingest(batch_of(1, first=100)).seq == 101
 
 
 def test_what_is_cancelled_in_time_is_not_written_and_harms_nobody(opened):
@@ -82,7 +84,7 @@ def test_what_is_cancelled_in_time_is_not_written_and_harms_nobody(opened):
     with gate:
         typed = collection.submit(batch_of(1, entity_id="a", entity_type="ship"))
         conflicting = collection.submit(batch_of(1, entity_id="a", entity_type="plane"))
-        after = collection.submit(batch_of(1))
+        after = collection.submit(batch_of(1, first=1))
         assert conflicting.cancel()
         assert typed.cancel()
         assert not running.cancel()
@@ -115,10 +117,10 @@ def test_a_full_disk_refuses_the_request_and_takes_the_next(opened):
     collection = database.create_collection("c", dim=2, metric="l2")
     collection.ingest(batch_of(1))
     with pytest.raises(DiskFullError, match="free some space and retry"):
-        collection.ingest(batch_of(1))
+        collection.ingest(batch_of(1, first=1))
     assert database.get_health().status == "degraded"
     assert rows_of(collection) == 1
-    assert collection.ingest(batch_of(1)).seq == 2
+    assert collection.ingest(batch_of(1, first=1)).seq == 2
     assert database.get_health().status == "ok"
 
 
@@ -131,7 +133,7 @@ def test_a_request_that_cannot_be_encoded_is_not_the_end(database):
 
 def test_one_thread_writes_for_all_collections(database):
     collections = [database.create_collection(f"c{n}", dim=2, metric="l2") for n in range(8)]
-    futures = [c.submit(batch_of(10)) for _ in range(5) for c in collections]
+    futures = [c.submit(batch_of(10, first=10 * n)) for n in range(5) for c in collections]
     assert sorted(future.result().seq for future in futures) == sorted([10, 20, 30, 40, 50] * 8)
     writers = [t for t in threading.enumerate() if t.name == "tsvec-writer"]
     assert len(writers) == 1
@@ -180,7 +182,7 @@ def test_closing_while_many_write_loses_nothing_acknowledged(opened, tmp_path):
     def write(thread):
         for turn in range(10_000):
             try:
-                reply = collection.ingest(batch_of(3, first=turn, entity_id=f"t{thread}"))
+                reply = collection.ingest(batch_of(3, first=3 * turn, entity_id=f"t{thread}"))
             except UnavailableError:
                 return
             acknowledged.append(reply.seq)
@@ -204,3 +206,49 @@ def test_an_idle_writer_marks_what_is_durable_and_then_sleeps(database):
     wait_until(lambda: log.is_marked and log.syncs == 2)
     threading.Event().wait(5 * writer._MARK_DELAY_SECONDS)
     assert log.syncs == 2
+
+
+def test_many_threads_at_one_point_leave_one_winner_and_honest_counts(opened):
+    """Each of 64 threads writes one identity; every version but the last was replaced once."""
+    gate = Gate("log.sync")
+    database = opened(gate)
+    collection = database.create_collection("c", dim=2, metric="l2")
+    first = collection.submit(batch_of(1, entity_id="other"))
+
+    def write(thread):
+        return collection.submit(points(("a", 1, thread + 1)))
+
+    with gate, ThreadPoolExecutor(64) as pool:
+        futures = list(pool.map(write, range(64)))
+    assert first.result().seq == 1
+    replies = sorted((future.result() for future in futures), key=lambda reply: reply.seq)
+    assert [reply.seq for reply in replies] == list(range(2, 66))
+    assert [reply.replaced for reply in replies] == [0] + [1] * 63
+    assert len({reply.recorded_at for reply in replies}) == 64
+    store = store_of(database)
+    versions = kept(store.windows)
+    assert [version[1] for version in versions[1:]] == [*range(3, 66), 0]
+    assert collection.get_collection_stats().points == 2
+    assert collection.get_collection_stats().dead_points == 63
+    check_counts(store)
+
+
+def test_many_threads_that_write_and_delete_one_point_never_make_two_of_it(database):
+    collection, store = database.collection("c"), store_of(database)
+
+    def change(thread):
+        made = ended = 0
+        for turn in range(12):
+            if (thread + turn) % 3:
+                reply = collection.ingest(points(("a", 1, thread * 100 + turn + 1)))
+                made, ended = made + reply.ingested, ended + reply.replaced
+            else:
+                ended += collection.delete(DeletePointsRequest(entity_ids=["a"])).deleted
+        return made, ended
+
+    with ThreadPoolExecutor(16) as pool:
+        counts = list(pool.map(change, range(16)))
+    made, ended = (sum(column) for column in zip(*counts, strict=True))
+    assert len(values(store.windows)) == made - ended
+    assert len(kept(store.windows)) == made
+    check_counts(store)

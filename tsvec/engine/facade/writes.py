@@ -1,0 +1,130 @@
+"""Changing the points of a collection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Any
+
+from tsvec.engine.facade.handle import Handle
+from tsvec.engine.intake.admission import admit_batch
+from tsvec.engine.intake.columns import batch_of_columns
+from tsvec.engine.intake.points import PointLike, points_to_batch
+from tsvec.engine.intake.refused_rows import refuse_rows
+from tsvec.engine.store import CollectionStore
+from tsvec.engine.writing.removal import preview_delete, preview_restore
+from tsvec.engine.writing.tasks import DeleteTask, IngestTask, Promise, RestoreTask
+from tsvec.model.collections import DEFAULT_COLLECTION, CollectionConfig
+from tsvec.model.errors import ConflictError, InvalidRequestError
+from tsvec.model.points import OnConflict, OnError, PointBatch
+from tsvec.model.queries import DeletePointsRequest, RestorePointsRequest
+from tsvec.model.replies import DeleteReply, IngestReply, RestoreReply
+from tsvec.model.times import TIME_MIN_US
+from tsvec.model.validation import given_record
+from tsvec.window.entities import EntityDraft, EntityRegistry
+
+
+class PointWrites(Handle):
+    """Ingest, delete, restore. Each is one atomic commit, fsynced and visible when it returns."""
+
+    def ingest(
+        self,
+        points: PointBatch | Sequence[PointLike] | None = None,
+        *,
+        on_error: OnError = "reject_all",
+        on_conflict: OnConflict = "replace",
+        **columns: Any,
+    ) -> IngestReply:
+        """Store points.
+
+        Give a sequence of points (mappings or `PointInput`), a `PointBatch`, or columns by keyword:
+        `entity_id` (str or sequence), `vector` (dim,) or (rows, dim), and optionally `timestamp`,
+        `entity_type`, `metadata` and `key`, each one value or one a row.
+        """
+        batch = self._batch(points, on_error, columns)
+        return self.submit(batch, on_error, on_conflict).result()
+
+    def submit(
+        self,
+        batch: PointBatch,
+        on_error: OnError = "reject_all",
+        on_conflict: OnConflict = "replace",
+    ) -> Future[IngestReply]:
+        """The same for a batch, without waiting: the future resolves once it is fsynced."""
+        future: Future[IngestReply] = Future()
+        self.enqueue(batch, on_error, future, on_conflict)
+        return future
+
+    def enqueue(
+        self,
+        batch: PointBatch,
+        on_error: OnError,
+        promise: Promise[IngestReply],
+        on_conflict: OnConflict = "replace",
+    ) -> None:
+        """The same, telling the outcome to a promise, in the writer's thread."""
+        store = self._store_for(batch, on_error)
+        config = store.windows.config
+        admitted = admit_batch(config, batch, on_error, store.cutoff(config))
+        self._services.writer.submit(IngestTask(store, admitted, on_error, on_conflict, promise))
+
+    def delete_points(self, *, dry_run: bool = False, **selector: Any) -> DeleteReply:
+        """Delete points: those in `points` (entity_id, timestamp, key), or all of `entity_ids`, of
+        the range `start_time` to `end_time`, or of both. `dry_run` only counts them.
+        """
+        return self.delete(given_record(DeletePointsRequest, dry_run=dry_run, **selector))
+
+    def delete(self, request: DeletePointsRequest) -> DeleteReply:
+        """`delete_points` for a request record."""
+        store = self._store()
+        if request.dry_run:
+            return preview_delete(store.read(), request)
+        task = DeleteTask(store, request)
+        self._services.writer.submit(task)
+        return task.future.result()
+
+    def restore_points(self, *, dry_run: bool = False, **selector: Any) -> RestoreReply:
+        """Bring deleted points back, selected as for `delete_points`, or by the seqs of their
+        deletions, `first_seq` to `last_seq`.
+        """
+        return self.restore(given_record(RestorePointsRequest, dry_run=dry_run, **selector))
+
+    def restore(self, request: RestorePointsRequest) -> RestoreReply:
+        """`restore_points` for a request record."""
+        store = self._store()
+        if request.dry_run:
+            return preview_restore(store.read(), store.oldest_as_of(), request)
+        task = RestoreTask(store, request)
+        self._services.writer.submit(task)
+        return task.future.result()
+
+    def _store_for(self, batch: PointBatch, on_error: OnError) -> CollectionStore:
+        """The collection; `default` is made by the first ingest that is not refused."""
+        stores = self._services.stores
+        store = stores.find(self.name)
+        if store is not None or self.name != DEFAULT_COLLECTION:
+            return store or self._store()
+        config = CollectionConfig(name=self.name, dim=batch.dim)
+        admitted = admit_batch(config, batch, on_error, TIME_MIN_US)
+        if not len(admitted):
+            raise InvalidRequestError(
+                "the collection does not exist yet and no row is good enough to make it"
+            )
+        *_, conflicts = EntityRegistry().resolve(admitted, EntityDraft())
+        if conflicts and on_error == "reject_all":
+            raise refuse_rows(ConflictError, conflicts)
+        return stores.create(config, exist_ok=True)
+
+    def _batch(
+        self,
+        points: PointBatch | Sequence[PointLike] | None,
+        on_error: OnError,
+        columns: dict[str, Any],
+    ) -> PointBatch:
+        if (points is None) == (not columns):
+            raise InvalidRequestError("give either points or columns such as entity_id and vector")
+        if points is None:
+            return batch_of_columns(columns, on_error, dim=self.dim)
+        if isinstance(points, PointBatch):
+            return points
+        return points_to_batch(points, on_error, dim=self.dim)
