@@ -22,6 +22,9 @@ Every error of the API has one body, RFC 9457 problem details with the media typ
 fields and rows at fault, at most 20 of them. A request that is *retryable* may succeed later just
 as it is; a reply with `Retry-After` says when.
 
+A row that `on_error=skip_row` left out is listed with one of these codes, or with
+`beyond_retention`: its event time has expired by the collection's retention.
+
 In Python each code is an exception class of `tsvec.model.errors`, raised alike by the embedded
 database and by commands that talk to a server."""
 
@@ -116,7 +119,8 @@ def _curl(operation: Operation, server: str) -> str:
     path = operation.path
     for name, value in operation.parameter_examples.items():
         path = path.replace(f"{{{name}}}", str(value))
-    method = "" if operation.method in {"GET", "POST"} else f" -X {operation.method}"
+    implied = "POST" if operation.bodies else "GET"
+    method = "" if operation.method == implied else f" -X {operation.method}"
     lines = [f"curl{method} {server}{path}"]
     for body in operation.bodies[:1]:
         lines = [f"curl{method} {server}{path} --json '{_pretty(body.example)}'"]

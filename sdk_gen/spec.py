@@ -130,7 +130,7 @@ def type_of(schema: Node) -> str:
 def _type_word(name: str, schema: Node) -> str:
     if name == "array":
         return f"list of {type_of(schema['items'])}"
-    if schema.get("format") == "date-time":
+    if name == "string" and schema.get("format") == "date-time":
         return "string (date-time)"
     return name
 

@@ -24,6 +24,10 @@ OPERATIONS = {
         "/v1/collections/c/query/temporal-knn/batch",
         {"queries": [QUESTION]},
     ),
+    "delete_points": ("POST", "/v1/collections/c/points/delete", {"entity_ids": ["nobody"]}),
+    "restore_points": ("POST", "/v1/collections/c/points/restore", {"entity_ids": ["nobody"]}),
+    "set_entity_attributes": ("PUT", "/v1/collections/c/entities/known/attributes", {"a": 1}),
+    "merge_entity_attributes": ("PATCH", "/v1/collections/c/entities/known/attributes", {"a": 2}),
 }
 EACH_OPERATION = pytest.mark.parametrize("operation", OPERATIONS)
 
@@ -35,6 +39,8 @@ _NUMBERS = itertools.count()
 def client(module_client):
     config = {"name": "c", "dim": 4, "metric": "l2"}
     assert module_client.post("/v1/collections", json=config).status_code == 201
+    known = {"points": [ROW | {"entity_id": "known"}]}
+    assert module_client.post(f"{COLLECTION}/points", json=known).status_code == 200
     return module_client
 
 

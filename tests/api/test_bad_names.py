@@ -35,7 +35,8 @@ TRICKS = [
     "~root",
     "%2e%2e%2fx",
 ]
-TAILS = ["", "/stats", "/windows", "/entities/e", "/entities/e/history"]
+TAILS = ["", "/stats", "/windows", "/compact", "/points/deleted"]
+TAILS += ["/entities/e", "/entities/e/history", "/entities/e/attributes"]
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +91,11 @@ def test_points_and_deletion_cannot_go_there(client, refused, name):
     for reply in (
         client.post(f"/v1/collections/{escaped}/points", json=points),
         client.delete(f"/v1/collections/{escaped}"),
+        client.post(f"/v1/collections/{escaped}/points/delete", json={"entity_ids": ["e"]}),
+        client.post(f"/v1/collections/{escaped}/points/restore", json={"entity_ids": ["e"]}),
+        client.post(f"/v1/collections/{escaped}/compact"),
+        client.delete(f"/v1/collections/{escaped}/entities/e"),
+        client.put(f"/v1/collections/{escaped}/entities/e/attributes", json={}),
     ):
         assert reply.status_code in ({400} if name else {404})
         assert reply.headers["content-type"] == "application/problem+json"

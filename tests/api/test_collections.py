@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
+WAIT_SECONDS = 20.0
 WORDS = {"name": "words", "dim": 2}
 
 
@@ -38,6 +41,12 @@ def test_a_name_can_be_taken_once(client, refused):
         ({"window_size": "0s"}, "window_size"),
         ({"window_size": 3600}, "window_size"),
         ({"window_size": "36526d"}, "window_size"),
+        ({"allowed_lateness": "0s"}, "allowed_lateness"),
+        ({"allowed_lateness": 0}, "allowed_lateness"),
+        ({"retention": "forever"}, "retention"),
+        ({"retention": "36526d"}, "retention"),
+        ({"history_horizon": "1w"}, "history_horizon"),
+        ({"history_horizon": None}, "history_horizon"),
         ({"colour": "red"}, "colour"),
     ],
 )
@@ -86,7 +95,30 @@ def test_a_change(client):
     assert client.get("/v1/collections/words").json()["window_size"] == "7d"
 
 
-@pytest.mark.parametrize("patch", [{}, {"dim": 3}, {"window_size": None}, {"window_size": "1w"}])
+def test_durations_are_set_changed_and_taken_away(client):
+    durations = {"allowed_lateness": "5m", "retention": "365d", "history_horizon": "1d"}
+    make(client, **durations)
+    assert client.get("/v1/collections/words").json().items() >= durations.items()
+    changes = {"allowed_lateness": None, "retention": "30d", "history_horizon": "2h"}
+    reply = client.patch("/v1/collections/words", json=changes)
+    assert (reply.status_code, reply.json() | changes) == (200, reply.json())
+    reply = client.patch("/v1/collections/words", json={"retention": None})
+    assert (reply.json()["retention"], reply.json()["history_horizon"]) == (None, "2h")
+    assert client.get("/v1/collections/words").json() == reply.json()
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        {},
+        {"dim": 3},
+        {"window_size": None},
+        {"window_size": "1w"},
+        {"retention": "0d"},
+        {"history_horizon": None},
+        {"window_size": "7d", "metric": "l2"},
+    ],
+)
 def test_a_change_that_is_wrong(client, refused, patch):
     make(client)
     refused(client.patch("/v1/collections/words", json=patch), 400, "invalid_request")
@@ -157,6 +189,17 @@ def test_windows_of_a_range_that_is_wrong(client, storms, refused, query):
         ("GET", "/entities/a/history"),
         ("POST", "/query/temporal-knn"),
         ("POST", "/query/temporal-knn/batch"),
+        ("POST", "/points/delete"),
+        ("POST", "/points/restore"),
+        ("GET", "/points/deleted"),
+        ("POST", "/compact"),
+        ("GET", "/compact"),
+        ("DELETE", "/entities/a"),
+        ("GET", "/entities/a/attributes"),
+        ("PUT", "/entities/a/attributes"),
+        ("PATCH", "/entities/a/attributes"),
+        ("GET", "/stats?wait_for_seq=1"),
+        ("GET", "/windows?as_of=1"),
     ],
 )
 def test_a_collection_that_does_not_exist(client, refused, method, path):
@@ -166,7 +209,32 @@ def test_a_collection_that_does_not_exist(client, refused, method, path):
         "/points": {"points": [{"entity_id": "a", "vector": [1.0]}]},
         "/query/temporal-knn": question,
         "/query/temporal-knn/batch": {"queries": [question]},
+        "/points/delete": {"entity_ids": ["a"]},
+        "/points/restore": {"entity_ids": ["a"]},
+        "/entities/a/attributes": {},
     }
-    body = bodies[path] if method in {"POST", "PATCH"} else None
+    body = bodies.get(path) if method in {"POST", "PATCH", "PUT"} else None
     reply = client.request(method, f"/v1/collections/nowhere{path}", json=body)
     assert "nowhere" in refused(reply, 404, "collection_not_found")["message"]
+
+
+def test_compaction_goes_on_in_the_background(client, storms):
+    begun = client.post(f"{storms}/compact")
+    assert begun.status_code == 202
+    assert begun.json().keys() == client.get(f"{storms}/compact").json().keys()
+    end = time.monotonic() + WAIT_SECONDS
+    while (status := client.get(f"{storms}/compact").json())["state"] == "running":
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    assert (status["state"], status["waiting"], status["problem"]) == ("idle", 0, None)
+    assert client.get(f"{storms}/stats").json()["compaction"] == status
+
+
+def test_stats_count_windows_and_gaps(client, storms):
+    assert client.patch(storms, json={"window_size": "1d"}).status_code == 200
+    stats = client.get(f"{storms}/stats").json()
+    assert (stats["windows"], stats["gaps"]) == (2, 1)
+    assert stats["largest_gap_seconds"] == 51 * 86_400.0  # of 29 August up to 19 October
+    windows = client.get(f"{storms}/windows").json()["items"]
+    assert [window["empty_before"] for window in windows] == [0, 51]
+    assert stats["write_amplification"] >= 1.0

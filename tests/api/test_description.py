@@ -261,7 +261,8 @@ def _plain(node: dict[str, Any], *, never_null: bool = False) -> dict[str, Any]:
         assert len(kinds) == 1
         inner = _plain(kinds[0])
         if not never_null:
-            inner["type"] = [inner["type"], "null"]
+            known = inner["type"]
+            inner["type"] = [*(known if isinstance(known, list) else [known]), "null"]
         node = inner | node
         if node.get("default", "") is None:
             del node["default"]

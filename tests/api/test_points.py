@@ -189,8 +189,95 @@ def test_a_media_type_may_have_parameters(client, path):
 
 
 def test_a_parameter_that_is_wrong(client, path, refused):
-    reply = send(client, path, ENCODED[NDJSON], NDJSON, on_error="ignore")
-    assert refused(reply, 400, "invalid_request")["details"][0]["field"] == "on_error"
+    for name in ("on_error", "on_conflict"):
+        reply = send(client, path, ENCODED[NDJSON], NDJSON, **{name: "forget"})
+        assert refused(reply, 400, "invalid_request")["details"][0]["field"] == name
+
+
+def changed(points: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [point | {"vector": [9.5, 9.5]} for point in points]
+
+
+def encoded(points: list[dict[str, Any]], media_type: str) -> bytes:
+    match media_type:
+        case "application/json":
+            return json.dumps({"points": points}).encode()
+        case "application/x-ndjson":
+            return b"\n".join(json.dumps(point).encode() for point in points)
+    return as_arrow(points)
+
+
+def counts(reply) -> tuple[int, ...]:
+    names = ("ingested", "unchanged", "replaced", "late", "rejected")
+    return tuple(reply.json()[name] for name in names)
+
+
+@pytest.mark.parametrize("media_type", ENCODED)
+def test_the_same_again_changes_nothing(client, path, media_type):
+    first = send(client, path, ENCODED[media_type], media_type)
+    assert counts(first) == (8, 0, 0, 0, 0)
+    again = send(client, path, ENCODED[media_type], media_type, on_conflict="error")
+    assert counts(again) == (0, 8, 0, 0, 0)
+    assert (again.json()["seq"], again.json()["durable"]) == (first.json()["seq"], True)
+
+
+@pytest.mark.parametrize("media_type", ENCODED)
+def test_a_taken_place(client, path, refused, media_type, points_of):
+    send(client, path, ENCODED[JSON])
+    other = encoded(changed(POINTS[:2]) + POINTS[2:], media_type)
+    assert counts(send(client, path, other, media_type, on_conflict="ignore")) == (0, 8, 0, 0, 0)
+    body = refused(send(client, path, other, media_type, on_conflict="error"), 409, "conflict")
+    assert [(one["row"], one["field"].startswith("points[0]")) for one in body["details"][:1]] == [
+        (0, True)
+    ]
+    options = {"on_conflict": "error", "on_error": "skip_row"}
+    skipped = send(client, path, other, media_type, **options)
+    assert counts(skipped) == (0, 6, 0, 0, 2)
+    assert {error["code"] for error in skipped.json()["errors"]} == {"conflict"}
+    assert counts(send(client, path, other, media_type)) == (2, 6, 2, 0, 0)
+    assert points_of(client, path) == len(POINTS)
+
+
+def test_of_a_taken_place_the_body_decides_before_the_query_parameter(client, path):
+    send(client, path, ENCODED[JSON])
+    rows = {"points": changed(POINTS[:1]), "on_conflict": "ignore"}
+    assert counts(send(client, path, json.dumps(rows), on_conflict="error")) == (0, 1, 0, 0, 0)
+
+
+def test_of_two_rows_for_one_point_the_later_counts(client, path, points_of):
+    rows = [POINTS[0], *changed(POINTS[:1]), POINTS[0] | {"vector": [3, 4]}]
+    reply = send(client, path, json.dumps({"points": rows}))
+    assert counts(reply) == (3, 0, 2, 0, 0)
+    assert points_of(client, path) == 1
+    found = client.get(f"{path}/entities/e0/history?include=vector").json()["items"]
+    assert [point["vector"] for point in found] == [[3, 4]]
+
+
+def test_a_point_far_behind_the_newest_is_late(client, path, points_of):
+    send(client, path, ENCODED[JSON])
+    late = POINTS[0] | {"timestamp": "2019-12-31T22:00:00Z"}
+    in_time = POINTS[0] | {"timestamp": "2019-12-31T23:30:00Z"}
+    assert counts(send(client, path, json.dumps({"points": [late, in_time]}))) == (2, 0, 0, 1, 0)
+    assert points_of(client, path) == len(POINTS) + 2
+
+
+def test_points_of_the_future_make_no_others_late(client, path):
+    for row in ({"timestamp": "2199-01-01T00:00:00Z"}, {}, {}):
+        point = {"entity_id": "n", "vector": [1, 2]} | row
+        assert counts(send(client, path, json.dumps({"points": [point]})))[3] == 0
+
+
+def test_points_beyond_retention_are_bad_rows(client, refused, points_of):
+    config = {"name": "r", "dim": 2, "metric": "l2", "retention": "365d"}
+    assert client.post("/v1/collections", json=config).status_code == 201
+    path = "/v1/collections/r"
+    rows = [{"entity_id": "n", "vector": [1, 2]}, POINTS[0]]
+    body = refused(send(client, path, json.dumps({"points": rows})), 422, "unprocessable")
+    assert (body["details"][0]["field"], body["details"][0]["row"]) == ("points[1].timestamp", 1)
+    assert points_of(client, path) == 0
+    reply = send(client, path, json.dumps({"points": rows, "on_error": "skip_row"}))
+    assert counts(reply) == (1, 0, 0, 0, 1)
+    assert [(e["index"], e["code"]) for e in reply.json()["errors"]] == [(1, "beyond_retention")]
 
 
 def test_blank_lines_are_not_rows(client, path):

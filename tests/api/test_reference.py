@@ -25,6 +25,7 @@ API = load(ROOT / DESCRIPTION)
         ({"type": ["array", "null"], "items": {"$ref": "#/x/Hit"}}, "list of Hit or null"),
         ({"type": ["string", "null"], "format": "date-time"}, "string (date-time) or null"),
         ({"type": "string", "enum": ["a", "b"]}, "one of `a`, `b`"),
+        ({"type": ["integer", "string"], "format": "date-time"}, "integer or string (date-time)"),
         ({}, "any"),
     ],
 )
@@ -51,6 +52,13 @@ def test_commands_can_be_pasted():
         body = re.search(r"--json '(.*)'$", command, re.DOTALL)
         if body:
             assert json.loads(body[1])
+
+
+def test_commands_use_the_method_of_the_operation():
+    page = api_page(API)
+    assert "curl -X POST http://127.0.0.1:8710/v1/collections/storms/compact\n" in page
+    assert "curl http://127.0.0.1:8710/v1/collections/storms/compact\n" in page
+    assert "curl http://127.0.0.1:8710/v1/collections/storms/points --json" in page
 
 
 def test_a_reference_to_nowhere_is_an_error():

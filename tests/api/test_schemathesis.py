@@ -9,6 +9,7 @@ rules; what it expects to be refused stays as it is.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,11 @@ ARROW = "application/vnd.apache.arrow.stream"
 COLLECTION = "storms"
 DIM = 4
 TEXT_CHARACTERS_MAX = 16
+WAIT_SECONDS = 0.01
+POINTS = SPEC["paths"]["/v1/collections/{collection}/points"]["post"]["requestBody"]["content"][
+    "application/json"
+]["example"]["points"]
+DURATIONS = {"window_size", "allowed_lateness", "retention", "history_horizon"}
 
 schema = schemathesis.openapi.from_dict(SPEC)
 
@@ -47,28 +53,47 @@ def as_bytes(_context: Any, value: Any) -> bytes:
 
 @schema.hook
 def map_case(_context: Any, case: Any) -> Any:
+    for question in questions_of(case):
+        if isinstance(question.get("wait_for_seq"), int):
+            question["wait_for_seq"] = 0  # what never comes is answered 503, rightly
     return made_right(case) if case.meta.generation.mode.is_positive else case
+
+
+def questions_of(case: Any) -> Iterator[dict[str, Any]]:
+    """Whatever in a request may ask to wait."""
+    body = case.body if isinstance(case.body, dict) else {}
+    queries = body.get("queries")
+    for question in (case.query, body, *(queries if isinstance(queries, list) else ())):
+        if isinstance(question, dict):
+            yield question
 
 
 def made_right(case: Any) -> Any:
     query = case.query or {}
     query.pop("cursor", None)  # opaque: only one that was given out is right
     order_times(query)
+    read_now(query)
+    if query.get("entity_ids"):
+        query["entity_ids"] = list(map(short, query["entity_ids"]))
     if case.path_parameters and "entity_id" in case.path_parameters:
         entity_id = short(unquote(case.path_parameters["entity_id"]))
         case.path_parameters["entity_id"] = quote(entity_id, safe="")
     name = case.operation.definition.raw["operationId"]
     if case.path_parameters and name != "delete_collection":
         case.path_parameters["collection"] = COLLECTION
-    whole_numbers(case.body)
+    case.body = made_storable(case.body)
     if name == "ingest":
         case.body = points_made_right(case)
     elif name == "temporal_knn":
         case.body = question_made_right(case.body)
     elif name == "temporal_knn_batch":
         case.body["queries"] = [question_made_right(each) for each in case.body["queries"]]
-    elif name in {"create_collection", "update_collection"} and "window_size" in case.body:
-        case.body["window_size"] = case.body["window_size"][0] + case.body["window_size"][-1]
+    elif name in {"create_collection", "update_collection"}:
+        for field in DURATIONS & case.body.keys():
+            if case.body[field]:
+                case.body[field] = case.body[field][0] + case.body[field][-1]
+    elif name in {"delete_points", "restore_points"}:
+        case.body = selector_made_right(case.body)
     return case
 
 
@@ -77,16 +102,42 @@ def order_times(fields: dict[str, Any]) -> None:
         fields["start_time"], fields["end_time"] = "2005-01-01T00:00:00Z", "2006-01-01T00:00:00Z"
 
 
-def whole_numbers(value: Any) -> None:
-    """Write 5.0 as 5 where an integer is meant, in place."""
-    if isinstance(value, dict):
-        for name, item in value.items():
-            if name in {"dim", "k"}:
-                value[name] = int(item)
-            whole_numbers(item)
-    elif isinstance(value, list):
-        for item in value:
-            whole_numbers(item)
+def read_now(fields: dict[str, Any]) -> None:
+    """Only a change that is there can be read or waited for."""
+    for name in ("as_of", "wait_for_seq"):
+        if fields.get(name) is not None:
+            del fields[name]
+
+
+def selector_made_right(selector: dict[str, Any]) -> dict[str, Any]:
+    """One kind of selector alone, its texts short and its seqs whole and in order."""
+    order_times(selector)
+    for name in ("first_seq", "last_seq"):
+        if selector.get(name) is not None:
+            selector[name] = 1
+    if selector.get("points"):
+        selector = {name: selector[name] for name in selector if name in {"points", "dry_run"}}
+        for point in selector["points"]:
+            for name in ("entity_id", "key"):
+                if point.get(name):
+                    point[name] = short(point[name])
+        return selector
+    ids = selector.get("entity_ids") or ["a"]
+    return selector | {"entity_ids": list(map(short, ids))}
+
+
+def made_storable(value: Any, name: str = "") -> Any:
+    """The same with 5.0 as 5 where an integer is meant, and no integer beyond 64 bits."""
+    match value:
+        case dict():
+            return {key: made_storable(item, key) for key, item in value.items()}
+        case list():
+            return [made_storable(item) for item in value]
+        case float() if name in {"dim", "k"}:
+            return int(value)
+        case int() if not -(2**63) <= value < 2**64:
+            return 0
+    return value
 
 
 def short(text: str) -> str:
@@ -99,6 +150,7 @@ def vector_made_right(vector: list[float]) -> list[float]:
 
 def question_made_right(question: dict[str, Any]) -> dict[str, Any]:
     order_times(question)
+    read_now(question)
     if question.get("query_vector"):
         question["query_vector"] = vector_made_right(question["query_vector"])
         question.pop("entity_id", None)
@@ -141,12 +193,15 @@ def database(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def app(database):
-    return create_app(database)
+    app = create_app(database)
+    app.state.services.wait_seconds_max = WAIT_SECONDS
+    return app
 
 
 @schema.parametrize()
 @settings(max_examples=20, deadline=None, derandomize=True, database=None)
 def test_every_operation(case, app, database):
     with suppress(ConflictError):  # it is there unless it was deleted
-        database.create_collection(COLLECTION, dim=DIM, metric="l2")
+        collection = database.create_collection(COLLECTION, dim=DIM, metric="l2")
+        collection.ingest(POINTS)  # the changes that the examples wait for
     case.call_and_validate(app=app)

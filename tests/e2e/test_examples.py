@@ -13,6 +13,7 @@ SHOWN = {
     "01_embedded": "960 points on disk",
     "02_http": "the server has stopped",
     "03_storms": "20524 states of 654 storms",
+    "04_versions": "2 points restored, 3 there again",
 }
 
 

@@ -11,36 +11,44 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
-import orjson
 import typer
-from pydantic import BaseModel, ValidationError
-from rich.console import Console, RenderableType
+from pydantic import ValidationError
 from typer.exceptions import TyperException
 
 from tsvec.cli import render
+from tsvec.cli.commands.collections import compact, create, update
+from tsvec.cli.commands.points import delete, deleted, restore
+from tsvec.cli.console import out, show
 from tsvec.cli.demo import run as run_demo
 from tsvec.cli.files.columns import plan_columns
 from tsvec.cli.files.loading import load
 from tsvec.cli.files.readers import open_source
 from tsvec.cli.files.rows import prepare_all
 from tsvec.cli.options import (
+    AsOfOption,
     AssumeUtc,
     AtOption,
     BatchRows,
     CollectionOption,
     CreateOption,
+    CursorOption,
     DataOption,
     DimOption,
     EndOption,
     EntityColumn,
     EntityOption,
     FileArgument,
+    HorizonOption,
     IdsOption,
     JsonOption,
+    LatenessOption,
+    LimitOption,
     MetadataColumns,
     MetricOption,
     NoMetadata,
+    OnConflictOption,
     OnErrorOption,
+    RetentionOption,
     StartOption,
     TimeColumn,
     TimeUnitOption,
@@ -72,7 +80,6 @@ from tsvec.model.errors import (
     CorruptError,
     TsvecError,
 )
-from tsvec.model.limits import LIMITS
 from tsvec.model.queries import HistoryRequest, Include, Order, TemporalKnnRequest
 from tsvec.model.validation import invalid_request
 from tsvec.server.serve import DEFAULT_HOST, DEFAULT_PORT, build_server
@@ -84,7 +91,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="A temporal vector database: exact nearest neighbours inside any range of time.",
 )
-_out = Console(markup=False, highlight=False)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -123,20 +129,9 @@ def _tell_error(error: Exception) -> int:
     return code
 
 
-def _show(document: BaseModel | dict[str, Any], view: RenderableType, *, as_json: bool) -> None:
-    """The reply as the API's JSON, or as its view."""
-    if not as_json:
-        _out.print(view)
-        return
-    if isinstance(document, BaseModel):
-        sys.stdout.write(f"{document.model_dump_json()}\n")
-    else:
-        sys.stdout.write(f"{orjson.dumps(document).decode()}\n")
-
-
 def _print_version(asked: bool) -> None:
     if asked:
-        _out.print(f"tsvec {version('tsvec')}")
+        out.print(f"tsvec {version('tsvec')}")
         raise typer.Exit
 
 
@@ -175,7 +170,7 @@ def serve(
             sys.stdout.write(f"tsvec {version('tsvec')} serves {path} on {url_of(listener)}\n")
             sys.stdout.flush()
             run_until_signal(server, listener)
-    _out.print("stopped")
+    out.print("stopped")
 
 
 @app.command()
@@ -194,14 +189,25 @@ def ingest(
     assume_utc: AssumeUtc = False,
     batch: BatchRows = 1_000,
     on_error: OnErrorOption = "reject_all",
+    on_conflict: OnConflictOption = "replace",
     create: CreateOption = False,
     dim: DimOption = None,
     metric: MetricOption = None,
     window_size: WindowSizeOption = None,
+    allowed_lateness: LatenessOption = None,
+    retention: RetentionOption = None,
+    history_horizon: HorizonOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Load a file of points; its columns are found by their usual names."""
-    wanted = {"dim": dim, "metric": metric, "window_size": window_size}
+    wanted = {
+        "dim": dim,
+        "metric": metric,
+        "window_size": window_size,
+        "allowed_lateness": allowed_lateness,
+        "retention": retention,
+        "history_horizon": history_horizon,
+    }
     given = {name: value for name, value in wanted.items() if value is not None}
     if given and not create:
         raise typer.BadParameter(f"--{next(iter(given)).replace('_', '-')} goes with --create")
@@ -218,17 +224,17 @@ def ingest(
         assume_utc=assume_utc,
     )
     if not as_json:
-        _out.print(f"{file.name}: {plan}", style="dim")
+        out.print(f"{file.name}: {plan}", style="dim")
     begin = time.perf_counter()
     with open_target(url, data, create=True) as target, progress(file.name, source.rows) as advance:
         points = target.collection(collection)
         reply = load(
             prepare_all(source, plan, batch, on_error),
             begin=lambda found: _create(target, collection, {"dim": found} | given, asked=create),
-            send=lambda stream: ingest_arrow(points, stream, on_error),
+            send=lambda stream: ingest_arrow(points, stream, on_error, on_conflict),
             advance=advance,
         )
-    _show(reply, render.ingest(reply, time.perf_counter() - begin), as_json=as_json)
+    show(reply, render.ingest(reply, time.perf_counter() - begin), as_json=as_json)
 
 
 def _create(target: Target, name: str, wanted: dict[str, Any], *, asked: bool) -> None:
@@ -263,6 +269,7 @@ def knn(
     ] = False,
     vectors: VectorsOption = False,
     explain: Annotated[bool, typer.Option("--explain", help="Show the plan that was run.")] = False,
+    as_of: AsOfOption = None,
     url: UrlOption = None,
     data: DataOption = None,
     collection: CollectionOption = DEFAULT_COLLECTION,
@@ -285,10 +292,11 @@ def knn(
         distinct="entity" if distinct else None,
         include=_include(vectors=vectors),
         explain=explain,
+        as_of=as_of,
     )
     with open_target(url, data) as target:
         reply = target.collection(collection).answer(request)
-    _show(reply, render.knn(reply), as_json=as_json)
+    show(reply, render.knn(reply), as_json=as_json)
 
 
 @app.command()
@@ -296,12 +304,11 @@ def history(
     entity: Annotated[str, typer.Argument(help="Whose history.")],
     start: StartOption = None,
     end: EndOption = None,
-    limit: Annotated[
-        int, typer.Option(min=1, max=LIMITS.page_items_max, help="Points at most.")
-    ] = 100,
+    limit: LimitOption = 100,
     order: Annotated[Order, typer.Option(help="Oldest first, or newest first.")] = "asc",
-    cursor: Annotated[str | None, typer.Option(help="What the page before ended with.")] = None,
+    cursor: CursorOption = None,
     vectors: VectorsOption = False,
+    as_of: AsOfOption = None,
     url: UrlOption = None,
     data: DataOption = None,
     collection: CollectionOption = DEFAULT_COLLECTION,
@@ -316,10 +323,11 @@ def history(
         order=order,
         cursor=cursor,
         include=_include(vectors=vectors),
+        as_of=as_of,
     )
     with open_target(url, data) as target:
         reply = target.collection(collection).entities.history(request)
-    _show(reply, render.history(entity, reply), as_json=as_json)
+    show(reply, render.history(entity, reply), as_json=as_json)
 
 
 def _include(*, vectors: bool) -> list[Include]:
@@ -343,7 +351,7 @@ def info(url: UrlOption = None, data: DataOption = None, as_json: JsonOption = F
             for config, stats in collections
         ],
     }
-    _show(document, render.info(place(url, data), found, health, collections), as_json=as_json)
+    show(document, render.info(place(url, data), found, health, collections), as_json=as_json)
 
 
 @app.command()
@@ -358,7 +366,7 @@ def verify(
     path = directory_of(data)
     check_directory(path)
     report = verify_directory(path, repair=repair)
-    _show({"ok": report.ok} | asdict(report), render.verification(path, report), as_json=as_json)
+    show({"ok": report.ok} | asdict(report), render.verification(path, report), as_json=as_json)
     if not report.ok:
         raise CorruptError(f"{path} is damaged: {'; '.join(report.problems)}")
 
@@ -374,3 +382,7 @@ def demo(
 ) -> None:
     """Ask real questions of fifty years of Atlantic storms."""
     run_demo(data, port=port, keep=keep, as_json=as_json)
+
+
+for _command in (delete, restore, deleted, create, update, compact):
+    app.command()(_command)

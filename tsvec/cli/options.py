@@ -10,7 +10,10 @@ import typer
 from tsvec.cli.files.values import TimeUnit, time_from_text, vector_from_value
 from tsvec.model.collections import Metric
 from tsvec.model.limits import LIMITS
-from tsvec.model.points import OnError
+from tsvec.model.points import OnConflict, OnError
+from tsvec.model.queries import PointRef
+from tsvec.model.times import AsOf, moment_from_any
+from tsvec.model.validation import record_of
 from tsvec.model.vectors import Float32Array
 
 
@@ -20,6 +23,19 @@ def instant(text: str) -> int:
         return time_from_text(text)
     except ValueError as error:
         raise typer.BadParameter(f"{text!r}: {error}; or a date alone") from None
+
+
+def moment(text: str) -> AsOf:
+    """The seq or recorded time given on the command line."""
+    return moment_from_any(text) if text.isdecimal() else AsOf(time=instant(text))
+
+
+def point(text: str) -> PointRef:
+    """The point without a key that `ENTITY@TIME` names."""
+    entity_id, at, time = text.rpartition("@")
+    if not at:
+        raise typer.BadParameter(f"{text!r}: expected is ENTITY@TIME; --points FILE takes keys too")
+    return record_of(PointRef, {"entity_id": entity_id, "timestamp": instant(time)})
 
 
 def vector(text: str) -> Float32Array:
@@ -64,6 +80,21 @@ EndOption = Annotated[
     typer.Option(
         "--end", parser=instant, metavar="TIME", help="First instant after, RFC 3339 or a date."
     ),
+]
+AsOfOption = Annotated[
+    AsOf | None,
+    typer.Option(
+        "--as-of",
+        parser=moment,
+        metavar="SEQ|TIME",
+        help="Answer as things stood after this seq, or at this recorded time.",
+    ),
+]
+LimitOption = Annotated[
+    int, typer.Option("--limit", min=1, max=LIMITS.page_items_max, help="Points at most.")
+]
+CursorOption = Annotated[
+    str | None, typer.Option("--cursor", help="What the page before ended with.")
 ]
 VectorsOption = Annotated[bool, typer.Option("--vectors", help="Return the vectors too.")]
 
@@ -124,6 +155,12 @@ BatchRows = Annotated[
 OnErrorOption = Annotated[
     OnError, typer.Option("--on-error", help="What a bad row does: end the load, or be left out.")
 ]
+OnConflictOption = Annotated[
+    OnConflict,
+    typer.Option(
+        "--on-conflict", help="What a row of other content does whose place a point has taken."
+    ),
+]
 CreateOption = Annotated[
     bool, typer.Option("--create", help="Make the collection if there is none.")
 ]
@@ -138,3 +175,42 @@ WindowSizeOption = Annotated[
     str | None,
     typer.Option("--window-size", metavar="DURATION", help="With --create. \\[default: 1h]"),
 ]
+LatenessOption = Annotated[
+    str | None,
+    typer.Option(
+        "--allowed-lateness",
+        metavar="DURATION",
+        help="With --create. How far behind the newest is not late. \\[default: the window size]",
+    ),
+]
+RetentionOption = Annotated[
+    str | None,
+    typer.Option(
+        "--retention",
+        metavar="DURATION",
+        help="With --create. Age beyond which points go. \\[default: none]",
+    ),
+]
+HorizonOption = Annotated[
+    str | None,
+    typer.Option(
+        "--history-horizon",
+        metavar="DURATION",
+        help="With --create. How far back --as-of and restore reach. \\[default: 7d]",
+    ),
+]
+
+PointOption = Annotated[
+    list[PointRef] | None,
+    typer.Option("--point", parser=point, metavar="ENTITY@TIME", help="This point; repeatable."),
+]
+PointsFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--points",
+        metavar="FILE",
+        help="The points of a file: JSON lines of entity_id, timestamp, perhaps key; -: of stdin.",
+    ),
+]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Only count.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask first.")]

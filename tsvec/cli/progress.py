@@ -18,6 +18,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from tsvec.model.collections import CompactionStatus
+
 
 class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
@@ -45,3 +47,29 @@ def progress(title: str, rows: int) -> Iterator[Callable[[int], None]]:
         yield lambda done: bar.advance(task, done)
         done = bar.tasks[task].completed
         bar.update(task, total=done, completed=done)
+
+
+@contextmanager
+def compaction_progress(title: str) -> Iterator[Callable[[CompactionStatus], None]]:
+    """The same for a compaction; call what it gives with each new status.
+
+    The bar counts the partitions that wait at most: more may be sealed meanwhile.
+    """
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[told]}"),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(title, total=None, told="")
+        most = 0
+
+        def show(status: CompactionStatus) -> None:
+            nonlocal most
+            most = max(most, status.waiting)
+            told = f"{status.merges:,} merges, {status.rows:,} rows"
+            bar.update(task, total=most, completed=most - status.waiting, told=told)
+
+        yield show

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any, Self, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -12,7 +14,9 @@ from tsvec.model.collections import (
     CollectionConfig,
     CollectionInfo,
     CollectionList,
+    CollectionPatch,
     CollectionStats,
+    CompactionStatus,
     Metric,
 )
 from tsvec.model.errors import (
@@ -23,11 +27,30 @@ from tsvec.model.errors import (
     UnavailableError,
     error_classes,
 )
-from tsvec.model.points import OnError
-from tsvec.model.queries import HistoryRequest, TemporalKnnRequest
-from tsvec.model.replies import Health, HistoryReply, Info, IngestReply, TemporalKnnReply
+from tsvec.model.points import OnConflict, OnError
+from tsvec.model.queries import (
+    DeletedPointsRequest,
+    DeletePointsRequest,
+    HistoryRequest,
+    RestorePointsRequest,
+    TemporalKnnRequest,
+)
+from tsvec.model.replies import (
+    DeletedPointList,
+    DeleteReply,
+    Health,
+    HistoryReply,
+    Info,
+    IngestReply,
+    RestoreReply,
+    TemporalKnnReply,
+)
+from tsvec.model.validation import record_of
 
 TIMEOUT_SECONDS = 60.0
+COMPACTION_PAUSE_SECONDS = 0.2
+"""Between two questions how far a compaction is."""
+
 _ARROW_STREAM = "application/vnd.apache.arrow.stream"
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _ERRORS = {cls.code: cls for cls in error_classes()}
@@ -80,11 +103,18 @@ class RemoteDatabase:
         return self.call(CollectionInfo, "GET", _path(name))
 
     def create_collection(
-        self, name: str, *, dim: int, metric: Metric = "cosine", window_size: str = "1h"
+        self, name: str, *, dim: int, metric: Metric = "cosine", **durations: Any
     ) -> CollectionInfo:
         """Make a collection; ConflictError if there is one of this name."""
-        config = CollectionConfig(name=name, dim=dim, metric=metric, window_size=window_size)
+        fields = {"name": name, "dim": dim, "metric": metric, **durations}
+        config = record_of(CollectionConfig, fields)
         return self.call(CollectionInfo, "POST", "/v1/collections", record=config)
+
+    def update_collection(self, name: str, **changes: Any) -> CollectionInfo:
+        """Change the fields of `CollectionPatch` that are given, to None where that is allowed."""
+        # A null is a change, so it has to be sent.
+        body = record_of(CollectionPatch, changes).model_dump_json(include=set(changes))
+        return self.call(CollectionInfo, "PATCH", _path(name), body=body.encode())
 
     def collection(self, name: str = "default") -> RemoteCollection:
         """A handle of a collection; nothing is checked yet."""
@@ -131,7 +161,9 @@ class RemoteCollection:
         self.entities = RemoteEntities(database, name)
         self._database = database
 
-    def ingest_arrow(self, stream: bytes, on_error: OnError) -> IngestReply:
+    def ingest_arrow(
+        self, stream: bytes, on_error: OnError, on_conflict: OnConflict
+    ) -> IngestReply:
         """Store the points of an Arrow IPC stream as one commit."""
         return self._database.call(
             IngestReply,
@@ -139,7 +171,7 @@ class RemoteCollection:
             _path(self.name, "points"),
             body=stream,
             media_type=_ARROW_STREAM,
-            params={"on_error": on_error},
+            params={"on_error": on_error, "on_conflict": on_conflict},
         )
 
     def answer(self, request: TemporalKnnRequest) -> TemporalKnnReply:
@@ -150,6 +182,35 @@ class RemoteCollection:
     def get_collection_stats(self) -> CollectionStats:
         """Counts and sizes."""
         return self._database.call(CollectionStats, "GET", _path(self.name, "stats"))
+
+    def delete(self, request: DeletePointsRequest) -> DeleteReply:
+        """Delete points, or count them."""
+        path = _path(self.name, "points", "delete")
+        return self._database.call(DeleteReply, "POST", path, record=request)
+
+    def restore(self, request: RestorePointsRequest) -> RestoreReply:
+        """Bring deleted points back, or count them."""
+        path = _path(self.name, "points", "restore")
+        return self._database.call(RestoreReply, "POST", path, record=request)
+
+    def deleted(self, request: DeletedPointsRequest) -> DeletedPointList:
+        """One page of deleted points."""
+        path = _path(self.name, "points", "deleted")
+        params = request.model_dump(mode="json", exclude_none=True)
+        return self._database.call(DeletedPointList, "GET", path, params=params)
+
+    def compact(
+        self, *, wait: bool = True, progress: Callable[[CompactionStatus], None] | None = None
+    ) -> CompactionStatus:
+        """Begin a compaction and, unless told not to wait, ask how far it is until it is done."""
+        path = _path(self.name, "compact")
+        status = self._database.call(CompactionStatus, "POST", path)
+        while wait and status.state == "running":
+            if progress is not None:
+                progress(status)
+            time.sleep(COMPACTION_PAUSE_SECONDS)
+            status = self._database.call(CompactionStatus, "GET", path)
+        return status
 
 
 class RemoteEntities:

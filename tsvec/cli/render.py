@@ -13,14 +13,17 @@ from rich.table import Table
 from rich.text import Text
 
 from tsvec.engine.verify import VerifyReport
-from tsvec.model.collections import CollectionInfo, CollectionStats
+from tsvec.model.collections import CollectionInfo, CollectionStats, CompactionStatus
 from tsvec.model.replies import (
+    DeletedPointList,
+    DeleteReply,
     Explain,
     Health,
     HistoryReply,
     Info,
     IngestReply,
     Point,
+    RestoreReply,
     TemporalKnnReply,
 )
 
@@ -108,15 +111,69 @@ def _plan(explain: Explain) -> RenderableType:
 def history(entity_id: str, reply: HistoryReply) -> RenderableType:
     """An entity's points, one a line."""
     columns = ["time (UTC)", "type", "seq", "key", "vector", "metadata"]
-    told = f"{plural(len(reply.items), 'point')}, as of seq {reply.as_of_seq:,}"
-    parts: list[RenderableType] = [_points(reply.items, columns, printable(entity_id))]
-    parts.append(Text(told, style="dim"))
-    if reply.next_cursor:
-        # Never wrapped: it is there to be copied.
-        parts.append(
-            Text(f"more with --cursor {reply.next_cursor}", no_wrap=True, overflow="ignore")
-        )
-    return Group(*parts)
+    points = _points(reply.items, columns, printable(entity_id))
+    return Group(points, *_page_end(reply))
+
+
+def _page_end(page: HistoryReply | DeletedPointList) -> list[RenderableType]:
+    told = f"{plural(len(page.items), 'point')}, as of seq {page.as_of_seq:,}"
+    end: list[RenderableType] = [Text(told, style="dim")]
+    if page.next_cursor:
+        end.append(_to_be_copied(f"more with --cursor {page.next_cursor}"))
+    return end
+
+
+def _to_be_copied(text: str) -> Text:
+    """Text that is never wrapped."""
+    return Text(text, no_wrap=True, overflow="ignore")
+
+
+def deleted(reply: DeletedPointList) -> RenderableType:
+    """Deleted points, one a line."""
+    columns = ["entity", "type", "time (UTC)", "key", "deleted (UTC)", "deletion", "metadata"]
+    return Group(_points(reply.items, columns), *_page_end(reply))
+
+
+def deletion(reply: DeleteReply, *, asked: bool) -> RenderableType:
+    """What became of a delete; `asked` only to count."""
+    lines = [Text(f"{plural(reply.deleted, 'point')} {'would be deleted' if asked else 'deleted'}")]
+    if reply.missing:
+        lines.append(Text(f"{reply.missing:,} of those named not there"))
+    if reply.deleted and not reply.dry_run:
+        seqs = f"--first-seq {reply.first_seq} --last-seq {reply.seq}"
+        lines.append(_to_be_copied(f"undo with `tsvec restore {seqs}`"))
+    return Group(*lines)
+
+
+def restoration(reply: RestoreReply, *, asked: bool) -> RenderableType:
+    """What became of a restore; `asked` only to count."""
+    lines = [Text(f"{plural(reply.restored, 'point')} {'would come' if asked else 'came'} back")]
+    if reply.occupied:
+        lines.append(Text(f"{reply.occupied:,} left out: a live point has the place"))
+    if reply.missing:
+        lines.append(Text(f"{reply.missing:,} of those named not kept"))
+    return Group(*lines)
+
+
+def collection(found: CollectionInfo) -> RenderableType:
+    """What a collection is made of."""
+    about = Table.grid(padding=(0, 2))
+    about.add_row("collection", found.name)
+    about.add_row("vectors", f"{found.dim} {found.metric}")
+    about.add_row("window size", found.window_size)
+    about.add_row("allowed lateness", found.allowed_lateness or f"{found.window_size} (a window)")
+    about.add_row("retention", found.retention or "none")
+    about.add_row("history horizon", found.history_horizon)
+    about.add_row("last change", f"{found.seq:,}")
+    return about
+
+
+def compaction(status: CompactionStatus) -> RenderableType:
+    """What a compaction did."""
+    done = f"{plural(status.merges, 'merge')}, {plural(status.rows, 'row')}, {size(status.bytes)}"
+    left = f"{plural(status.partitions, 'partition')} now"
+    waiting = f", {status.waiting:,} still waiting" if status.waiting else ""
+    return Text(f"{done} written; {left}{waiting}")
 
 
 def _points(points: Sequence[Point], columns: Sequence[str], title: str | None = None) -> Table:
@@ -126,7 +183,7 @@ def _points(points: Sequence[Point], columns: Sequence[str], title: str | None =
         for name in columns
         if name not in _OPTIONAL or any(_CELLS[name](point) for point in points)
     ]
-    made = table(shown, right=["distance", "seq"], title=title)
+    made = table(shown, right=["distance", "seq", "deletion"], title=title)
     for point in points:
         made.add_row(*(_cell(_CELLS[name](point)) for name in shown))
     return made
@@ -156,6 +213,8 @@ _CELLS: dict[str, Callable[[Any], str]] = {
     "type": lambda point: printable(point.entity_type),
     "time (UTC)": lambda point: moment(point.timestamp),
     "distance": lambda hit: f"{hit.distance:.5g}",
+    "deleted (UTC)": lambda point: moment(point.deleted_at),
+    "deletion": lambda point: f"{point.deleted_seq:,}",
     "seq": lambda point: f"{point.seq:,}",
     "key": lambda point: printable(point.key or ""),
     "vector": lambda point: vector(point.vector),
@@ -173,6 +232,13 @@ def ingest(reply: IngestReply, seconds: float) -> RenderableType:
             f"({rate:,.0f} a second), seq {reply.seq:,}"
         )
     ]
+    told = {
+        "unchanged": reply.unchanged,
+        "replaced": reply.replaced,
+        "late": reply.late,
+    }
+    if any(told.values()):
+        lines.append(Text(", ".join(f"{count:,} {word}" for word, count in told.items() if count)))
     if reply.rejected:
         lines.append(Text(f"{plural(reply.rejected, 'row')} refused:", style="bold"))
         lines += [Text(f"  row {e.index}: {printable(e.message)}") for e in reply.errors[:10]]

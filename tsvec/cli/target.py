@@ -3,20 +3,41 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from tsvec.cli.remote import RemoteCollection, RemoteDatabase
 from tsvec.engine.collection import Collection
 from tsvec.engine.database import Database
 from tsvec.engine.intake.points import ARROW, decode_points
-from tsvec.model.collections import CollectionInfo, CollectionList, CollectionStats, Metric
+from tsvec.model.collections import (
+    CollectionInfo,
+    CollectionList,
+    CollectionStats,
+    CompactionStatus,
+    Metric,
+)
 from tsvec.model.errors import InvalidRequestError, NotFoundError
-from tsvec.model.points import OnError
-from tsvec.model.queries import HistoryRequest, TemporalKnnRequest
-from tsvec.model.replies import Health, HistoryReply, Info, IngestReply, TemporalKnnReply
+from tsvec.model.points import OnConflict, OnError
+from tsvec.model.queries import (
+    DeletedPointsRequest,
+    DeletePointsRequest,
+    HistoryRequest,
+    RestorePointsRequest,
+    TemporalKnnRequest,
+)
+from tsvec.model.replies import (
+    DeletedPointList,
+    DeleteReply,
+    Health,
+    HistoryReply,
+    Info,
+    IngestReply,
+    RestoreReply,
+    TemporalKnnReply,
+)
 
 DEFAULT_DIRECTORY = Path("tsvec-data")
 
@@ -45,6 +66,20 @@ class CollectionTarget(Protocol):
     def get_collection_stats(self) -> CollectionStats:
         """Its counts and sizes."""
 
+    def delete(self, request: DeletePointsRequest) -> DeleteReply:
+        """Delete points, or count them."""
+
+    def restore(self, request: RestorePointsRequest) -> RestoreReply:
+        """Bring deleted points back, or count them."""
+
+    def deleted(self, request: DeletedPointsRequest) -> DeletedPointList:
+        """One page of deleted points."""
+
+    def compact(
+        self, *, wait: bool = True, progress: Callable[[CompactionStatus], None] | None = None
+    ) -> CompactionStatus:
+        """Compact, telling how far it is, until it is done."""
+
 
 class Target(Protocol):
     """A database, as far as commands need it."""
@@ -62,9 +97,20 @@ class Target(Protocol):
         """One collection."""
 
     def create_collection(
-        self, name: str, *, dim: int, metric: Metric = "cosine", window_size: str = "1h"
+        self,
+        name: str,
+        *,
+        dim: int,
+        metric: Metric = "cosine",
+        window_size: str = "1h",
+        allowed_lateness: str | None = None,
+        retention: str | None = None,
+        history_horizon: str = "7d",
     ) -> object:
         """Make a collection; ConflictError if there is one of this name."""
+
+    def update_collection(self, name: str, **changes: Any) -> CollectionInfo:
+        """Change the fields of `CollectionPatch` that are given."""
 
     def collection(self, name: str = "default") -> CollectionTarget:
         """A handle of a collection; nothing is checked yet."""
@@ -111,13 +157,15 @@ def check_directory(path: Path) -> None:
         )
 
 
-def ingest_arrow(collection: CollectionTarget, stream: bytes, on_error: OnError) -> IngestReply:
+def ingest_arrow(
+    collection: CollectionTarget, stream: bytes, on_error: OnError, on_conflict: OnConflict
+) -> IngestReply:
     """Store the points of an Arrow IPC stream as one commit, here or over there."""
     if isinstance(collection, RemoteCollection):
-        return collection.ingest_arrow(stream, on_error)
+        return collection.ingest_arrow(stream, on_error, on_conflict)
     assert isinstance(collection, Collection)  # noqa: S101 - there are two kinds of target
-    batch, _ = decode_points(stream, ARROW, on_error, dim=collection.dim)
-    return collection.ingest(batch, on_error=on_error)
+    batch, *_ = decode_points(stream, ARROW, on_error, dim=collection.dim)
+    return collection.ingest(batch, on_error=on_error, on_conflict=on_conflict)
 
 
 def every_collection(target: Target) -> Iterator[CollectionInfo]:

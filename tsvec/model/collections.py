@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from tsvec.model.limits import LIMITS
 from tsvec.model.times import Duration, duration_to_us
@@ -49,11 +49,38 @@ class CollectionConfig(BaseModel):
     window_size: Duration = Field(
         default="1h", description="Width of a window of event time, aligned to 1970 UTC."
     )
+    allowed_lateness: Duration | None = Field(
+        default=None,
+        description="How far behind the newest a point may be before it counts as late; "
+        "null: `window_size`.",
+    )
+    retention: Duration | None = Field(
+        default=None,
+        description="Age in event time beyond which points are hidden, then removed; null: never.",
+    )
+    history_horizon: Duration = Field(
+        default="7d", description="How far back `as_of` and the undoing of deletes reach."
+    )
 
     @property
     def window_us(self) -> int:
         """The window size in microseconds."""
         return duration_to_us(self.window_size)
+
+    @property
+    def lateness_us(self) -> int:
+        """The allowed lateness in microseconds."""
+        return duration_to_us(self.allowed_lateness or self.window_size)
+
+    @property
+    def retention_us(self) -> int | None:
+        """The retention in microseconds; None: points are kept for ever."""
+        return None if self.retention is None else duration_to_us(self.retention)
+
+    @property
+    def horizon_us(self) -> int:
+        """The history horizon in microseconds."""
+        return duration_to_us(self.history_horizon)
 
 
 class CollectionPatch(BaseModel):
@@ -61,7 +88,38 @@ class CollectionPatch(BaseModel):
 
     model_config = RECORD | ConfigDict(json_schema_extra={"minProperties": 1})
 
-    window_size: Duration = Field(description="New width of windows; sealed ones keep theirs.")
+    window_size: Duration | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="New width of windows; sealed ones keep theirs.",
+    )
+    allowed_lateness: Duration | None = Field(
+        default=None, description="New allowed lateness; null: `window_size`."
+    )
+    retention: Duration | None = Field(default=None, description="New retention; null: none.")
+    history_horizon: Duration | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="New reach of `as_of` and undoing.",
+    )
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """The fields that were given, a null among them."""
+        return {name: getattr(self, name) for name in self.model_fields_set}
+
+    @field_validator("window_size", "history_horizon")
+    @classmethod
+    def _set(cls, value: str | None) -> str:
+        if value is None:
+            raise ValueError("a duration is expected; leave the field out to keep what is set")
+        return value
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError(f"give at least one of {', '.join(type(self).model_fields)}")
+        return self
 
 
 class CollectionInfo(BaseModel):
@@ -73,6 +131,16 @@ class CollectionInfo(BaseModel):
     dim: int = Field(description="Elements of every vector.")
     metric: Metric = Field(description="How distances are measured.")
     window_size: str = Field(description="Width of a window of event time.")
+    allowed_lateness: str | None = Field(
+        description="How far behind the newest a point may be before it counts as late; "
+        "null: `window_size`."
+    )
+    retention: str | None = Field(
+        description="Age in event time beyond which points are hidden, then removed; null: never."
+    )
+    history_horizon: str = Field(
+        description="How far back `as_of` and the undoing of deletes reach."
+    )
     history: str = Field(description="Names the unbroken line of seqs; new after a recreate.")
     created_at: datetime = Field(description="When it was made.")
     seq: int = Field(description="Number of the last change; 0 before the first.")
@@ -95,7 +163,27 @@ class BytesByKind(BaseModel):
     log: int = Field(description="Segments of the log, preallocated space included.")
     partitions: int = Field(description="DuckDB files of sealed points, the truth.")
     columns: int = Field(description="Mapped columns, derived from the DuckDB files.")
+    overlays: int = Field(description="Lists of dead rows in partitions.")
     state: int = Field(description="Checkpoints of the entity registry.")
+
+
+class CompactionStatus(BaseModel):
+    """What compaction does or last did."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    state: Literal["idle", "running", "failed"] = Field(
+        description="`failed`: the last run ended early, `problem` says why."
+    )
+    started_at: datetime | None = Field(
+        description="When the run under way, or the last one, began; null: none since the start."
+    )
+    merges: int = Field(description="Merges finished in that run.")
+    rows: int = Field(description="Rows written in that run.")
+    bytes: int = Field(description="Bytes written in that run.")
+    partitions: int = Field(description="Live partitions.")
+    waiting: int = Field(description="Partitions that a full compaction would still rewrite.")
+    problem: str | None = Field(description="Why the last run ended early; null: it did not.")
 
 
 class CollectionStats(BaseModel):
@@ -105,14 +193,24 @@ class CollectionStats(BaseModel):
 
     collection: str = Field(description="Its name.")
     as_of_seq: int = Field(description="The last change these figures include.")
-    points: int = Field(description="Points stored: hot and sealed.")
+    points: int = Field(description="Points visible: hot and sealed.")
     hot_points: int = Field(description="Points not yet sealed.")
     sealed_points: int = Field(description="Points in partitions.")
+    dead_points: int = Field(description="Replaced or deleted versions still kept.")
     entities: int = Field(description="Entities ever observed.")
     partitions: int = Field(description="Live partitions.")
+    windows: int = Field(description="Windows that hold points.")
+    gaps: int = Field(description="Runs of empty windows between them.")
+    largest_gap_seconds: float = Field(description="Length of the longest such run; 0: none.")
     first_time: datetime | None = Field(description="Oldest event time; null when empty.")
     last_time: datetime | None = Field(description="Newest event time; null when empty.")
     bytes: BytesByKind = Field(description="Bytes on disk.")
+    write_amplification: float = Field(
+        description="Bytes written into partitions by seals and compactions, "
+        "over those written by seals."
+    )
+    oldest_as_of: int = Field(description="The oldest seq that `as_of` may name.")
+    compaction: CompactionStatus = Field(description="What compaction does.")
 
 
 class WindowInfo(BaseModel):
@@ -125,6 +223,8 @@ class WindowInfo(BaseModel):
     points: int = Field(description="Points in it.")
     hot_points: int = Field(description="Those not yet sealed.")
     partitions: int = Field(description="Partitions that hold the sealed ones.")
+    dead_points: int = Field(description="Replaced or deleted versions still kept.")
+    empty_before: int = Field(description="Empty windows since the one before; 0 for the first.")
 
 
 class WindowList(BaseModel):

@@ -24,6 +24,12 @@ class Limits(BaseModel):
     selector_items_max: int = Field(
         default=1_000, description="Names in `entity_ids` or `entity_types`."
     )
+    selector_points_max: int = Field(
+        default=10_000, description="Points named in one delete or restore."
+    )
+    delete_rows_max: int = Field(
+        default=1_000_000, description="Points that one delete or restore may touch."
+    )
     page_items_max: int = Field(default=1_000, description="Items on one page of a list.")
     entity_id_bytes_max: int = Field(default=256, description="UTF-8 bytes of an entity id.")
     key_bytes_max: int = Field(default=256, description="UTF-8 bytes of a point's key.")
@@ -31,10 +37,18 @@ class Limits(BaseModel):
     metadata_bytes_max: int = Field(
         default=64 << 10, description="Bytes of one point's metadata, as compact JSON."
     )
-    metadata_depth_max: int = Field(default=32, description="Nesting of a point's metadata.")
+    metadata_depth_max: int = Field(
+        default=32, description="Nesting of a point's metadata or an entity's attributes."
+    )
+    attributes_bytes_max: int = Field(
+        default=64 << 10, description="Bytes of one entity's attributes, as compact JSON."
+    )
     collections_max: int = Field(default=1_000, description="Collections of one tenant.")
     deadline_seconds: int = Field(
         default=30, description="Seconds a client may take to send one request."
+    )
+    wait_seconds_max: int = Field(
+        default=30, description="Seconds a read waits for the change named in `wait_for_seq`."
     )
 
 

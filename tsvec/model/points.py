@@ -37,37 +37,44 @@ def _text(name: str, bytes_max: int) -> Callable[[str], str]:
     return check
 
 
-def _check_json(value: object, depth: int) -> None:
+def object_bytes(what: str, value: dict[str, Any], bytes_max: int, limit: str) -> bytes:
+    """Compact JSON of an object to be stored; a ValueError says what of it cannot be, and why.
+
+    `what` names the object in messages, `limit` its limit of size.
+    """
+    _check_json(what, value, 1)
+    try:
+        encoded = orjson.dumps(value)
+    except (orjson.JSONEncodeError, TypeError) as error:
+        raise ValueError(f"{what} cannot be stored as JSON: {error}") from None
+    if len(encoded) > bytes_max:
+        raise ValueError(
+            f"{what} of {len(encoded)} bytes exceeds the limit of {bytes_max} ({limit})"
+        )
+    return encoded
+
+
+def _check_json(what: str, value: object, depth: int) -> None:
     match value:
         case dict():
             items: Iterable[object] = value.values()
         case list() | tuple():
             items = value
         case float() if not math.isfinite(value):
-            raise ValueError("metadata holds NaN or infinity, which JSON cannot carry")
+            raise ValueError(f"{what} holds NaN or infinity, which JSON cannot carry")
         case _:
             return
     if depth > LIMITS.metadata_depth_max:
-        raise ValueError(f"metadata nests deeper than {LIMITS.metadata_depth_max}")
+        raise ValueError(f"{what} nests deeper than {LIMITS.metadata_depth_max}")
     for item in items:
-        _check_json(item, depth + 1)
+        _check_json(what, item, depth + 1)
 
 
 def metadata_bytes(value: dict[str, Any] | None) -> bytes:
     """Compact JSON of a metadata object; a ValueError says what cannot be stored and why."""
     if not value:
         return EMPTY_METADATA
-    _check_json(value, 1)
-    try:
-        encoded = orjson.dumps(value)
-    except (orjson.JSONEncodeError, TypeError) as error:
-        raise ValueError(f"metadata cannot be stored as JSON: {error}") from None
-    if len(encoded) > LIMITS.metadata_bytes_max:
-        raise ValueError(
-            f"metadata of {len(encoded)} bytes exceeds the limit of "
-            f"{LIMITS.metadata_bytes_max} (metadata_bytes_max)"
-        )
-    return encoded
+    return object_bytes("metadata", value, LIMITS.metadata_bytes_max, "metadata_bytes_max")
 
 
 def _check_metadata(value: dict[str, Any]) -> dict[str, Any]:
@@ -118,6 +125,7 @@ class PointInput(BaseModel):
 
 
 OnError = Literal["reject_all", "skip_row"]
+OnConflict = Literal["replace", "error", "ignore"]
 
 
 class IngestRequest(BaseModel):
@@ -131,6 +139,11 @@ class IngestRequest(BaseModel):
     on_error: OnError = Field(
         default="reject_all",
         description="What a bad row does: refuse the whole request, or only the row.",
+    )
+    on_conflict: OnConflict = Field(
+        default="replace",
+        description="What a row does whose entity, timestamp and key are taken by a point of other "
+        "content: replace it, be a bad row, or be passed over.",
     )
 
 

@@ -24,7 +24,7 @@ class IngestError(BaseModel):
     model_config = REPLY
 
     index: int = Field(description="The row, counted from 0.")
-    code: str = Field(description="An error code.")
+    code: str = Field(description="An error code, or `beyond_retention`.")
     message: str = Field(description="What was wrong and what is expected.")
 
 
@@ -33,11 +33,47 @@ class IngestReply(BaseModel):
 
     model_config = REPLY
 
-    ingested: int = Field(description="Points stored.")
+    ingested: int = Field(description="Rows stored as new versions of points.")
+    unchanged: int = Field(
+        description="Rows equal to what is stored, or passed over by on_conflict=ignore."
+    )
+    replaced: int = Field(
+        description="Versions that ended by this: stored ones, and rows that a later row replaces."
+    )
+    late: int = Field(description="Rows stored below the lateness mark.")
     rejected: int = Field(description="Rows refused; only with on_error=skip_row.")
     errors: list[IngestError] = Field(description="Why, one entry a refused row.")
     seq: int = Field(description="Number of the last change of this commit.")
     recorded_at: datetime = Field(description="When it was committed; never runs backwards.")
+    durable: bool = Field(description="True: written and fsynced.")
+
+
+class DeleteReply(BaseModel):
+    """What became of one delete; it is on disk when this is sent."""
+
+    model_config = REPLY
+
+    deleted: int = Field(description="Points deleted, or that would be.")
+    missing: int = Field(description="Points named that are not there.")
+    dry_run: bool = Field(description="True: everything stays as it is.")
+    first_seq: int = Field(description="Number of the first deletion; above `seq`: none.")
+    seq: int = Field(description="Number of the last change.")
+    recorded_at: datetime = Field(description="When that was committed.")
+    durable: bool = Field(description="True: written and fsynced.")
+
+
+class RestoreReply(BaseModel):
+    """What became of one restore; it is on disk when this is sent."""
+
+    model_config = REPLY
+
+    restored: int = Field(description="Points brought back, or that would be.")
+    missing: int = Field(description="Points named of which no deleted version is kept.")
+    occupied: int = Field(description="Points whose place a live point has taken.")
+    dry_run: bool = Field(description="True: everything stays as it is.")
+    first_seq: int = Field(description="Number of the first point back; above `seq`: none.")
+    seq: int = Field(description="Number of the last change.")
+    recorded_at: datetime = Field(description="When that was committed.")
     durable: bool = Field(description="True: written and fsynced.")
 
 
@@ -60,6 +96,23 @@ class Point(BaseModel):
     vector: Vector | None = Field(
         default=None, exclude_if=_absent, description="With include=vector; as it was given."
     )
+
+
+class DeletedPoint(Point):
+    """A point that was deleted and can still be brought back."""
+
+    deleted_at: datetime = Field(description="When its deletion was committed.")
+    deleted_seq: int = Field(description="Number of its deletion.")
+
+
+class DeletedPointList(BaseModel):
+    """One page of deleted points."""
+
+    model_config = REPLY
+
+    items: list[DeletedPoint] = Field(description="Points of this page.")
+    next_cursor: str | None = Field(description="Give it as `cursor` for more; null at the end.")
+    as_of_seq: int = Field(description="The last change this page includes.")
 
 
 class Hit(Point):
@@ -149,8 +202,22 @@ class EntityInfo(BaseModel):
     first_seen: datetime = Field(description="Oldest event time.")
     last_seen: datetime = Field(description="Newest event time.")
     points: int = Field(description="Points stored.")
+    attributes: dict[str, Any] = Field(description="What is known of the entity itself.")
     latest: Point = Field(description="Its newest point by event time.")
     as_of_seq: int = Field(description="The last change this includes.")
+
+
+class AttributesReply(BaseModel):
+    """What is known of an entity itself."""
+
+    model_config = REPLY
+
+    entity_id: str = Field(description="Its id.")
+    attributes: dict[str, Any] = Field(description="Its attributes; empty if none were set.")
+    as_of_seq: int = Field(description="The last change this includes.")
+    changed_seq: int | None = Field(
+        description="Number of the change that set them; null: they were never set."
+    )
 
 
 class Health(BaseModel):

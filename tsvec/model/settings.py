@@ -47,6 +47,24 @@ class Settings(BaseModel):
     feed_bytes_max: int = Field(
         default=8 << 30, ge=0, description="Bytes of log beyond which sealed segments go earlier."
     )
+    compact_rows_max: int = Field(
+        default=1 << 20, ge=1, description="Rows of the largest partitions that compaction makes."
+    )
+    compact_bytes_max: int = Field(
+        default=256 << 20,
+        ge=1 << 16,
+        description="The same in bytes of columns; bounds the memory that a merge takes.",
+    )
+    open_partitions_max: int = Field(
+        default=512,
+        ge=1,
+        description="Partitions kept mapped at once; each holds a file descriptor.",
+    )
+    scrub_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        description="A partition is reread and compared with its checksums this often, in turns.",
+    )
     queue_rows_max: int = Field(
         default=400_000, ge=1, description="Rows waiting for the writer; beyond it: unavailable."
     )

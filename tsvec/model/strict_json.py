@@ -34,6 +34,7 @@ def decode_json(record: type[Record], body: bytes, prefix: Location = ()) -> Rec
 
 def decode_object(body: bytes, prefix: Location = ()) -> dict[str, Any]:
     """The JSON object in a text found at `prefix` of the request; else an InvalidRequestError."""
+    refuse_byte_order_mark(body)
     try:
         value = from_json(body)
     except ValueError as error:

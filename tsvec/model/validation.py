@@ -88,3 +88,8 @@ def record_of(kind: type[Record], fields: Mapping[str, Any]) -> Record:
         return kind(**fields)
     except ValidationError as error:
         raise invalid_request(error) from None
+
+
+def given_record(kind: type[Record], **fields: Any) -> Record:
+    """The same, leaving out fields that are None, which mean "not given"."""
+    return record_of(kind, {name: value for name, value in fields.items() if value is not None})

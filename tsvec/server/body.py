@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import zlib
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 from starlette.requests import ClientDisconnect, Request
 
 from tsvec.model.errors import InvalidRequestError, TooLargeError
 from tsvec.model.limits import LIMITS
-from tsvec.model.strict_json import decode_json
+from tsvec.model.strict_json import decode_json, decode_object
 from tsvec.model.validation import detail_at, refusal
 
 Record = TypeVar("Record", bound=BaseModel)
 
 JSON = "application/json"
+MERGE_PATCH = "application/merge-patch+json"
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 
 
@@ -37,6 +38,13 @@ async def read_json(request: Request, record: type[Record]) -> Record:
     if media_type_of(request) != JSON:
         raise wrong_media_type(request, JSON)
     return decode_json(record, await read_body(request, LIMITS.json_bytes_max))
+
+
+async def read_object(request: Request, *media_types: str) -> dict[str, Any]:
+    """The JSON object in a body of one of these media types."""
+    if media_type_of(request) not in media_types:
+        raise wrong_media_type(request, *media_types)
+    return decode_object(await read_body(request, LIMITS.json_bytes_max))
 
 
 def wrong_media_type(request: Request, *expected: str) -> InvalidRequestError:

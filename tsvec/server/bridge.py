@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 
 from tsvec.engine.collection import Collection
-from tsvec.model.points import OnError, PointBatch
+from tsvec.model.points import OnConflict, OnError, PointBatch
 from tsvec.model.replies import IngestReply
 
 Answer = asyncio.Future[IngestReply]
@@ -21,16 +21,22 @@ class WriteBridge:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self._waiting: list[tuple[Collection, PointBatch, OnError, Answer]] = []
+        self._waiting: list[tuple[Collection, PointBatch, OnError, OnConflict, Answer]] = []
         self._finished: deque[tuple[Answer, IngestReply | BaseException]] = deque()
         self._waking = False
 
-    def submit(self, collection: Collection, batch: PointBatch, on_error: OnError) -> Answer:
+    def submit(
+        self,
+        collection: Collection,
+        batch: PointBatch,
+        on_error: OnError,
+        on_conflict: OnConflict = "replace",
+    ) -> Answer:
         """Have a batch committed; the answer comes when it is on disk."""
         answer: Answer = self.loop.create_future()
         if not self._waiting:
             self.loop.call_soon(self._hand_over)
-        self._waiting.append((collection, batch, on_error, answer))
+        self._waiting.append((collection, batch, on_error, on_conflict, answer))
         return answer
 
     def finish(self, answer: Answer, outcome: IngestReply | BaseException) -> None:
@@ -42,9 +48,9 @@ class WriteBridge:
 
     def _hand_over(self) -> None:
         waiting, self._waiting = self._waiting, []
-        for collection, batch, on_error, answer in waiting:
+        for collection, batch, on_error, on_conflict, answer in waiting:
             try:
-                collection.enqueue(batch, on_error, _Crossing(self, answer))
+                collection.enqueue(batch, on_error, _Crossing(self, answer), on_conflict)
             except Exception as error:  # noqa: BLE001 - it is told to whoever waits
                 answer.set_exception(error)
 

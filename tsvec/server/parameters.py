@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from types import NoneType
-from typing import Annotated, Any, TypeVar, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 from urllib.parse import parse_qsl, unquote
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, PlainValidator
 from starlette.requests import Request
 
 from tsvec.model.collections import check_collection_name
 from tsvec.model.errors import InvalidRequestError
 from tsvec.model.limits import LIMITS
-from tsvec.model.points import EntityId, OnError
-from tsvec.model.queries import TimeRange
+from tsvec.model.points import EntityId, OnConflict, OnError
+from tsvec.model.queries import ReadAt
 from tsvec.model.validation import detail_at, refusal
 from tsvec.model.vectors import RECORD
 
 Record = TypeVar("Record", bound=BaseModel)
 
-_FIELDS_MAX = 100
-_NUMBER_DIGITS_MAX = 18
+_FIELDS_MAX = LIMITS.selector_items_max + 100
+_NUMBER_DIGITS_MAX = 19
 
 
 class NoParameters(BaseModel):
@@ -38,16 +38,13 @@ class PageParameters(BaseModel):
     cursor: str | None = None
 
 
-class WindowParameters(PageParameters, TimeRange):
-    """Which windows."""
-
-
 class IngestParameters(BaseModel):
-    """What a bad row does, where the body cannot say so."""
+    """What bad rows and taken places do, where the body cannot say so."""
 
     model_config = RECORD
 
     on_error: OnError | None = None
+    on_conflict: OnConflict | None = None
 
 
 class EntityParameters(BaseModel):
@@ -56,6 +53,10 @@ class EntityParameters(BaseModel):
     model_config = RECORD
 
     entity_id: EntityId
+
+
+class EntityAtParameters(EntityParameters, ReadAt):
+    """Which entity, and when."""
 
 
 def path_text(request: Request, name: str) -> str:
@@ -91,12 +92,13 @@ def read_query(request: Request, record: type[Record], **path_values: str) -> Re
         field = record.model_fields.get(name)
         if field is None or name in path_values:
             raise _refused(name, "there is no such query parameter; check its spelling")
-        if get_origin(field.annotation) is list:
+        kinds = _kinds(field.annotation)
+        if list in kinds:
             values.setdefault(name, []).extend([text] if text else [])
         elif name in values:
             raise _refused(name, "this query parameter is given more than once")
         else:
-            values[name] = _number_or_text(text, field.annotation)
+            values[name] = _number_or_text(text, kinds)
     return record.model_validate(values)
 
 
@@ -111,8 +113,21 @@ def _pairs(query: bytes) -> list[tuple[str, str]]:
         raise InvalidRequestError(f"the query string cannot be read: {error}") from None
 
 
-def _number_or_text(text: str, annotation: Any) -> int | str:
-    kinds = {annotation, *get_args(annotation)} - {NoneType}
+def _kinds(annotation: Any) -> set[Any]:
+    """The types a field may have, without what is said about them: {int, NoneType}.
+
+    None of a type with a decoder of its own, such as a time's, which reads the text as it is.
+    """
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        has_decoder = any(isinstance(each, PlainValidator) for each in parts[1:])
+        return set() if has_decoder else _kinds(parts[0])
+    if origin in (Union, UnionType):
+        return set().union(*map(_kinds, parts))
+    return {origin or annotation}
+
+
+def _number_or_text(text: str, kinds: set[Any]) -> int | str:
     digits = text.removeprefix("-")
     is_number = digits.isascii() and digits.isdecimal() and len(digits) <= _NUMBER_DIGITS_MAX
     return int(text) if int in kinds and is_number else text

@@ -12,6 +12,8 @@ from starlette.requests import Request
 
 from tsvec.engine.collection import Collection
 from tsvec.engine.database import Database
+from tsvec.model.errors import ErrorDetail, UnavailableError
+from tsvec.model.limits import LIMITS
 from tsvec.server.bridge import WriteBridge
 from tsvec.server.parameters import collection_name
 from tsvec.server.query_bridge import QueryBridge
@@ -22,12 +24,16 @@ Result = TypeVar("Result")
 INLINE_US_MAX = 2_000
 """Work estimated below this runs on the event loop: handing it to a thread would cost more."""
 
+_PAUSE_SECONDS_MIN, _PAUSE_SECONDS_MAX = 0.001, 0.05
+"""Between two looks at whether a change is visible; each pause is longer than the one before."""
+
 
 class Services:
     """One per application."""
 
     def __init__(self, database: Database, threads: int) -> None:
         self.database = database
+        self.wait_seconds_max: float = LIMITS.wait_seconds_max
         self._threads_max = threads
         self._threads: ThreadPoolExecutor | None = None
         self._bridge: WriteBridge | None = None
@@ -39,6 +45,24 @@ class Services:
             self._threads = ThreadPoolExecutor(self._threads_max, "tsvec-query")
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, partial(work, *args, **kwargs))
+
+    async def wait_for(self, collection: str, seq: int | None) -> None:
+        """Return once a change of a collection is visible; UnavailableError if that takes too long.
+
+        Readers wait here rather than in a thread: a few of them would keep all threads busy.
+        """
+        if seq is None:
+            return
+        loop = asyncio.get_running_loop()
+        end, pause = loop.time() + self.wait_seconds_max, _PAUSE_SECONDS_MIN
+        while (last := self.database.get_collection(collection).seq) < seq:
+            if loop.time() >= end:
+                problem = f"change {seq} did not come in time; the last one is {last}"
+                raise UnavailableError(
+                    f"wait_for_seq: {problem}", [ErrorDetail(field="wait_for_seq", message=problem)]
+                )
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _PAUSE_SECONDS_MAX)
 
     @property
     def bridge(self) -> WriteBridge:

@@ -14,6 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
+from tsvec.cli import app
+from tsvec.cli.serve import listen, running
+from tsvec.engine.database import Database
+from tsvec.server.serve import build_server
+
 FORMATS = [
     "points.parquet",
     "points.feather",
@@ -80,6 +85,57 @@ def write(rows: Rows, tmp_path: Path) -> Callable[[str], Path]:
         return path
 
     return write_as
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch):
+    """No database is named but by the test, and the terminal has a width."""
+    monkeypatch.setenv("COLUMNS", "120")
+    for name in ("TSVEC_URL", "TSVEC_DATA", "TSVEC_DEBUG", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def run(capsys):
+    """Run a command: its exit code, stdout and stderr."""
+
+    def run_command(*arguments):
+        with pytest.raises(SystemExit) as exit_:
+            app.main([str(argument) for argument in arguments])
+        return exit_.value.code, *capsys.readouterr()
+
+    return run_command
+
+
+@pytest.fixture
+def ok(run):
+    """Run a command that must succeed: its stdout."""
+
+    def run_command(*arguments):
+        code, out, err = run(*arguments)
+        assert (code, err) == (0, "")
+        return out
+
+    return run_command
+
+
+@pytest.fixture(params=["data", "url"])
+def target(request, tmp_path):
+    """The options that name a new database: a directory, or a server."""
+    if request.param == "data":
+        yield ["--data", tmp_path / "db"]
+        return
+    with (
+        Database(tmp_path / "db") as database,
+        running(build_server(database), listen("127.0.0.1", 0)) as url,
+    ):
+        yield ["--url", url]
+
+
+@pytest.fixture
+def loaded(target, ok, write):
+    ok("ingest", write("points.parquet"), "--create", "--metric", "l2", "-c", "ships", *target)
+    return ["-c", "ships", *target]
 
 
 def write_parquet(rows: Rows, path: Path) -> None:

@@ -5,6 +5,7 @@ import json
 import httpx
 import pytest
 
+from tsvec.cli import remote as remote_module
 from tsvec.cli.remote import RemoteDatabase
 from tsvec.model.errors import (
     CollectionNotFoundError,
@@ -13,7 +14,15 @@ from tsvec.model.errors import (
     InvalidRequestError,
     UnavailableError,
 )
-from tsvec.model.queries import HistoryRequest, TemporalKnnRequest
+from tsvec.model.queries import (
+    DeletedPointsRequest,
+    DeletePointsRequest,
+    HistoryRequest,
+    PointRef,
+    RestorePointsRequest,
+    TemporalKnnRequest,
+)
+from tsvec.model.times import AsOf
 
 URL = "http://127.0.0.1:8710/"
 NOW = "2026-01-31T12:00:00Z"
@@ -22,6 +31,9 @@ COLLECTION = {
     "dim": 2,
     "metric": "l2",
     "window_size": "1h",
+    "allowed_lateness": None,
+    "retention": None,
+    "history_horizon": "7d",
     "history": "h",
     "created_at": NOW,
     "seq": 0,
@@ -30,6 +42,9 @@ KNN = {"hits": [], "returned": 0, "exact": True, "eligible": {"value": 0, "relat
 HISTORY = {"items": [], "next_cursor": None, "as_of_seq": 4}
 INGESTED = {
     "ingested": 1,
+    "unchanged": 0,
+    "replaced": 0,
+    "late": 0,
     "rejected": 0,
     "errors": [],
     "seq": 1,
@@ -64,10 +79,11 @@ def test_requests_name_the_collection_safely():
 
 def test_a_collection_is_made_from_its_record():
     database, seen = remote(COLLECTION, 201)
-    database.create_collection("a", dim=2, metric="l2")
+    database.create_collection("a", dim=2, metric="l2", retention="30d")
     assert target_of(seen[0]) == "POST /v1/collections"
     assert json.loads(seen[0].content) == {
-        "name": "a", "dim": 2, "metric": "l2", "window_size": "1h"
+        "name": "a", "dim": 2, "metric": "l2", "window_size": "1h",
+        "retention": "30d", "history_horizon": "7d",
     }  # fmt: skip
     assert seen[0].headers["content-type"] == "application/json"
 
@@ -99,10 +115,84 @@ def test_a_history_is_asked_by_its_parameters():
 
 def test_points_go_as_an_arrow_stream():
     database, seen = remote(INGESTED)
-    assert database.collection("a").ingest_arrow(b"stream", "skip_row").ingested == 1
-    assert target_of(seen[0]) == "POST /v1/collections/a/points?on_error=skip_row"
+    assert database.collection("a").ingest_arrow(b"stream", "skip_row", "error").ingested == 1
+    path = "/v1/collections/a/points?on_error=skip_row&on_conflict=error"
+    assert target_of(seen[0]) == f"POST {path}"
     assert seen[0].headers["content-type"] == "application/vnd.apache.arrow.stream"
     assert seen[0].content == b"stream"
+
+
+def test_a_change_may_be_a_null():
+    database, seen = remote(COLLECTION)
+    database.update_collection("a", retention=None, window_size="1d")
+    assert target_of(seen[0]) == "PATCH /v1/collections/a"
+    assert json.loads(seen[0].content) == {"retention": None, "window_size": "1d"}
+    with pytest.raises(InvalidRequestError, match="at least one"):
+        database.update_collection("a")
+
+
+def test_a_moment_goes_as_a_number_or_a_time():
+    for moment, sent in ((AsOf(seq=7), 7), (AsOf(time=0), "1970-01-01T00:00:00+00:00")):
+        database, seen = remote(KNN | {"as_of_seq": 3})
+        database.collection("a").answer(TemporalKnnRequest(query_vector=[1.0], as_of=moment))
+        assert json.loads(seen[0].content)["as_of"] == sent
+        database, seen = remote(HISTORY)
+        database.collection("a").entities.history(HistoryRequest(entity_id="e", as_of=moment))
+        assert seen[0].url.params["as_of"] == str(sent)
+
+
+CHANGED = {
+    "dry_run": False,
+    "missing": 0,
+    "first_seq": 4,
+    "seq": 5,
+    "recorded_at": NOW,
+    "durable": True,
+}
+
+
+def test_deletes_and_restores_are_sent_as_their_records():
+    database, seen = remote(CHANGED | {"deleted": 2})
+    request = DeletePointsRequest(points=[PointRef(entity_id="a", timestamp=0)], dry_run=True)
+    assert database.collection("a").delete(request).deleted == 2
+    assert target_of(seen[0]) == "POST /v1/collections/a/points/delete"
+    assert json.loads(seen[0].content) == {
+        "points": [{"entity_id": "a", "timestamp": "1970-01-01T00:00:00+00:00"}],
+        "dry_run": True,
+    }
+    database, seen = remote(CHANGED | {"restored": 2, "occupied": 0})
+    assert database.collection("a").restore(RestorePointsRequest(first_seq=4)).restored == 2
+    assert target_of(seen[0]) == "POST /v1/collections/a/points/restore"
+    assert json.loads(seen[0].content) == {"first_seq": 4, "dry_run": False}
+
+
+def test_deleted_points_are_listed_by_parameters():
+    database, seen = remote(HISTORY)
+    request = DeletedPointsRequest(entity_ids=["a/b", "c"], limit=3)
+    assert database.collection("a").deleted(request).items == []
+    assert target_of(seen[0]).startswith("GET /v1/collections/a/points/deleted?")
+    items = [("entity_ids", "a/b"), ("entity_ids", "c"), ("limit", "3")]
+    assert seen[0].url.params.multi_items() == items
+
+
+def test_a_compaction_is_watched_until_it_is_done(monkeypatch):
+    monkeypatch.setattr(remote_module, "COMPACTION_PAUSE_SECONDS", 0)
+    status = {"started_at": NOW, "merges": 0, "rows": 0, "bytes": 0, "partitions": 3, "waiting": 2}
+    states = ["running", "running", "idle"]
+    seen, told = [], []
+
+    def answer(request):
+        seen.append(target_of(request))
+        return httpx.Response(200, json=status | {"state": states[len(seen) - 1], "problem": None})
+
+    database = RemoteDatabase(URL, transport=httpx.MockTransport(answer))
+    assert database.collection("a").compact(progress=told.append).state == "idle"
+    path = "/v1/collections/a/compact"
+    assert seen == [f"POST {path}", f"GET {path}", f"GET {path}"]
+    assert [one.waiting for one in told] == [2, 2]
+    del seen[:]
+    assert database.collection("a").compact(wait=False).state == "running"
+    assert len(seen) == 1
 
 
 @pytest.mark.parametrize(

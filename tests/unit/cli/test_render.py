@@ -10,7 +10,11 @@ from rich.console import Console
 
 from tsvec.cli import render
 from tsvec.engine.verify import VerifyReport
+from tsvec.model.collections import CollectionInfo, CompactionStatus
 from tsvec.model.replies import (
+    DeletedPoint,
+    DeletedPointList,
+    DeleteReply,
     Eligible,
     Explain,
     HistoryReply,
@@ -19,6 +23,7 @@ from tsvec.model.replies import (
     IngestReply,
     PlanStep,
     Point,
+    RestoreReply,
     TemporalKnnReply,
 )
 
@@ -92,11 +97,70 @@ def test_a_history_names_the_next_page():
     assert "2 points, as of seq 9\nmore with --cursor abc\n" in text
 
 
+def ingest_reply(**counts):
+    known = {"ingested": 0, "unchanged": 0, "replaced": 0, "late": 0, "rejected": 0, "errors": []}
+    return IngestReply(**known | counts, seq=5, recorded_at=TIME, durable=True)
+
+
+def test_what_became_of_rows_is_told_where_it_matters():
+    counts = {"unchanged": 1_000, "late": 3}
+    assert "1,000 unchanged, 3 late\n" in shown(render.ingest(ingest_reply(**counts), 1.0))
+    assert shown(render.ingest(ingest_reply(ingested=1), 1.0)).count("\n") == 1
+
+
+CHANGED = {"missing": 0, "first_seq": 11, "seq": 12, "recorded_at": TIME, "durable": True}
+
+
+def test_a_delete_tells_how_to_undo_it():
+    reply = DeleteReply(**CHANGED, deleted=2, dry_run=False)
+    text = shown(render.deletion(reply, asked=False))
+    assert text == "2 points deleted\nundo with `tsvec restore --first-seq 11 --last-seq 12`\n"
+    counted = DeleteReply(**CHANGED | {"missing": 1}, deleted=2, dry_run=True)
+    text = shown(render.deletion(counted, asked=True))
+    assert text == "2 points would be deleted\n1 of those named not there\n"
+
+
+def test_a_restore_tells_what_it_left():
+    fields = CHANGED | {"missing": 3, "occupied": 4, "restored": 1}
+    text = shown(render.restoration(RestoreReply(**fields, dry_run=False), asked=False))
+    assert text.splitlines() == [
+        "1 point came back",
+        "4 left out: a live point has the place",
+        "3 of those named not kept",
+    ]
+    asked = RestoreReply(**fields, dry_run=True)
+    assert "would come back" in shown(render.restoration(asked, asked=True))
+
+
+def test_deleted_points_tell_when_they_were_deleted():
+    found = point(DeletedPoint, deleted_at=TIME, deleted_seq=1_234)
+    text = shown(render.deleted(DeletedPointList(items=[found], next_cursor="c", as_of_seq=9)))
+    assert "2026-01-31 12:00     1,234" in text
+    assert "1 point, as of seq 9\nmore with --cursor c\n" in text
+
+
+def test_a_collection_is_shown_with_what_goes_without_saying():
+    found = CollectionInfo(
+        name="c", dim=3, metric="l2", window_size="1d", allowed_lateness=None, retention=None,
+        history_horizon="7d", history="h", created_at=TIME, seq=5,
+    )  # fmt: skip
+    text = shown(render.collection(found))
+    assert "allowed lateness  1d (a window)" in text
+    assert "retention         none" in text
+
+
+def test_a_compaction_tells_what_is_left():
+    known = {"state": "idle", "started_at": TIME, "problem": None}
+    status = CompactionStatus(**known, merges=1, rows=20_000, bytes=2_048, partitions=3, waiting=0)
+    text = shown(render.compaction(status))
+    assert text == "1 merge, 20,000 rows, 2.0 KiB written; 3 partitions now\n"
+    left = status.model_copy(update={"waiting": 2})
+    assert "3 partitions now, 2 still waiting" in shown(render.compaction(left))
+
+
 def test_refused_rows_are_listed_up_to_ten():
     errors = [IngestError(index=i, code="invalid_request", message=f"bad {i}") for i in range(12)]
-    ingested = IngestReply(
-        ingested=5, rejected=12, errors=errors, seq=5, recorded_at=TIME, durable=True
-    )
+    ingested = ingest_reply(ingested=5, rejected=12, errors=errors)
     text = shown(render.ingest(ingested, 0.5))
     assert "5 points stored and on disk in 0.5 s (10 a second), seq 5" in text
     assert "row 9: bad 9" in text

@@ -74,6 +74,14 @@ def test_a_request_needs_a_row():
         IngestRequest(points=[])
 
 
+def test_a_request_says_what_a_taken_place_does():
+    point = {"entity_id": "a", "vector": [1.0]}
+    assert IngestRequest(points=[point]).on_conflict == "replace"
+    assert IngestRequest(points=[point], on_conflict="ignore").on_conflict == "ignore"
+    with pytest.raises(ValidationError):
+        IngestRequest(points=[point], on_conflict="keep")
+
+
 def batch() -> PointBatch:
     return PointBatch.of_points(
         [

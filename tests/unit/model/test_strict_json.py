@@ -79,3 +79,5 @@ def test_what_is_no_object(text):
 def test_a_byte_order_mark_is_refused():
     with pytest.raises(InvalidRequestError, match="byte order mark"):
         decode_json(PointInput, b'\xef\xbb\xbf{"entity_id": "a", "vector": [1]}')
+    with pytest.raises(InvalidRequestError, match="byte order mark"):
+        decode_object(b"\xef\xbb\xbf{}")

@@ -11,18 +11,23 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from tsvec.model.times import (
+    SEQ_MAX,
     TIME_MAX_US,
     TIME_MIN_US,
     TIME_MISSING,
+    AsOf,
     Duration,
     Instant,
+    Moment,
     duration_to_us,
+    moment_from_any,
     time_from_any,
     time_from_rfc3339,
     time_to_datetime,
 )
 
 INSTANT = TypeAdapter(Instant)
+MOMENT = TypeAdapter(Moment)
 
 
 @pytest.mark.parametrize(
@@ -130,3 +135,53 @@ def test_durations(text, seconds):
 def test_what_is_no_duration(text):
     with pytest.raises(ValidationError):
         TypeAdapter(Duration).validate_python(text)
+
+
+def test_a_moment_is_a_seq_or_a_time():
+    assert str(AsOf(seq=0)) == "0"
+    assert str(AsOf(time=0)) == "1970-01-01T00:00:00+00:00"
+    for fields in ({}, {"seq": 1, "time": 1}):
+        with pytest.raises(ValueError, match="exactly one"):
+            AsOf(**fields)
+
+
+@pytest.mark.parametrize("value", [0, 42, np.int64(42), "42", "0", "0042", SEQ_MAX])
+def test_numbers_are_seqs(value):
+    assert moment_from_any(value) == AsOf(seq=int(value))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "1970-01-01T00:00:00.000007Z",
+        datetime(1970, 1, 1, 0, 0, 0, 7, UTC),
+        np.datetime64(7, "us"),
+        AsOf(time=7),
+    ],
+)
+def test_all_else_is_a_recorded_time(value):
+    assert moment_from_any(value) == AsOf(time=7)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [-1, SEQ_MAX + 1, True, 1.0, None, "", "-1", "1.0", " 1", "٤٢", "2020-01-01", "9" * 20, b"1"],
+)
+def test_what_is_no_moment(value):
+    with pytest.raises(ValueError, match="a seq is"):
+        moment_from_any(value)
+
+
+@pytest.mark.parametrize("text", ["42", '"2026-01-31T12:00:00+00:00"'])
+def test_a_moment_to_json_and_back(text):
+    assert MOMENT.dump_json(MOMENT.validate_json(text)) == text.encode()
+
+
+@pytest.mark.parametrize("text", ['"42"', "1.0", "true", "null", "{}", '{"seq": 1}'])
+def test_json_moments_are_numbers_or_times(text):
+    with pytest.raises(ValidationError):
+        MOMENT.validate_json(text)
+
+
+def test_text_outside_json_may_be_digits():
+    assert MOMENT.validate_python("42") == AsOf(seq=42)

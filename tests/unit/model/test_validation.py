@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
+from tsvec.model.errors import InvalidRequestError
 from tsvec.model.points import IngestRequest, PointInput
 from tsvec.model.queries import TemporalKnnBatchRequest, TemporalKnnRequest
 from tsvec.model.validation import (
@@ -12,6 +13,7 @@ from tsvec.model.validation import (
     detail_at,
     details_of,
     field_path,
+    given_record,
     invalid_request,
     refusal,
 )
@@ -80,3 +82,12 @@ def test_very_many_faults_cost_nothing():
 
 def test_one_fault_is_the_message():
     assert refusal([detail_at(("k",), "is too large")]).message == "k: is too large"
+
+
+def test_what_is_none_was_not_given():
+    assert given_record(PointInput, entity_id="a", vector=[1], key=None).model_fields_set == {
+        "entity_id",
+        "vector",
+    }
+    with pytest.raises(InvalidRequestError, match="vector"):
+        given_record(PointInput, entity_id="a", vector=None)

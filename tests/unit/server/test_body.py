@@ -11,7 +11,16 @@ from starlette.requests import ClientDisconnect, Request
 
 from tsvec.model.collections import CollectionPatch
 from tsvec.model.errors import InvalidRequestError, TooLargeError
-from tsvec.server.body import header, inflate, media_type_of, read_body, read_json
+from tsvec.server.body import (
+    JSON,
+    MERGE_PATCH,
+    header,
+    inflate,
+    media_type_of,
+    read_body,
+    read_json,
+    read_object,
+)
 
 LIMIT = 1_000
 
@@ -105,3 +114,25 @@ def test_json_becomes_a_record():
     assert asyncio.run(read_json(given, CollectionPatch)).window_size == "1d"
     with pytest.raises(InvalidRequestError, match="application/json is expected, not none"):
         asyncio.run(read_json(request(b"{}"), CollectionPatch))
+
+
+def read_any(body: bytes, media_type: str) -> dict[str, object]:
+    given = request(body, content_type=media_type)
+    return asyncio.run(read_object(given, MERGE_PATCH, JSON))
+
+
+@pytest.mark.parametrize("media_type", [JSON, MERGE_PATCH, f"{MERGE_PATCH}; charset=utf-8"])
+def test_any_object_may_be_asked_for(media_type):
+    assert read_any(b'{"a": {"b": null}}', media_type) == {"a": {"b": None}}
+
+
+@pytest.mark.parametrize("body", [b"[]", b"null", b"1", b"", b"{", b'{"a": 1, "a": 2}'])
+def test_what_is_no_object(body):
+    with pytest.raises(InvalidRequestError):
+        read_any(body, JSON)
+
+
+def test_the_media_types_of_an_object_are_told():
+    expected = "application/merge-patch.json or application/json is expected, not text/plain"
+    with pytest.raises(InvalidRequestError, match=expected):
+        read_any(b"{}", "text/plain")

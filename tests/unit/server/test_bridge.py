@@ -19,7 +19,8 @@ class Collection:
         self.futures: list[Promise] = []
         self.failure: Exception | None = None
 
-    def enqueue(self, batch: object, on_error: str, promise: Promise) -> None:
+    def enqueue(self, batch: object, on_error: str, promise: Promise, on_conflict: str) -> None:
+        assert (on_error, on_conflict) == ("reject_all", "ignore")
         if self.failure is not None:
             raise self.failure
         assert promise.set_running_or_notify_cancel()
@@ -37,7 +38,7 @@ class Collection:
 
 
 async def ask(bridge: WriteBridge, collection: Collection, count: int) -> list[asyncio.Future]:
-    answers = [bridge.submit(collection, None, "reject_all") for _ in range(count)]
+    answers = [bridge.submit(collection, None, "reject_all", "ignore") for _ in range(count)]
     assert collection.futures == []
     await asyncio.sleep(0)
     return answers
@@ -86,7 +87,7 @@ def test_an_error_goes_to_the_one_who_waits():
         assert await answers[1] == "stored"
         collection.failure = UnavailableError("closed")
         with pytest.raises(UnavailableError, match="closed"):
-            await bridge.submit(collection, None, "reject_all")
+            await bridge.submit(collection, None, "reject_all", "ignore")
 
     asyncio.run(run())
 

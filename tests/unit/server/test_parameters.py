@@ -7,11 +7,13 @@ from pydantic import ValidationError
 from starlette.requests import Request
 
 from tsvec.model.errors import InvalidRequestError
-from tsvec.model.queries import HistoryRequest
-from tsvec.model.times import time_from_rfc3339
+from tsvec.model.limits import LIMITS
+from tsvec.model.queries import DeletedPointsRequest, HistoryRequest, WindowsRequest
+from tsvec.model.times import SEQ_MAX, AsOf, time_from_rfc3339
 from tsvec.server.parameters import (
+    EntityAtParameters,
+    EntityParameters,
     PageParameters,
-    WindowParameters,
     collection_name,
     path_text,
     read_query,
@@ -58,6 +60,8 @@ def test_what_is_no_number(number):
 
 def test_text_stays_text():
     assert read_query(request("cursor=12"), PageParameters).cursor == "12"
+    with pytest.raises(ValidationError, match="an RFC 3339 time"):
+        read_query(request("start_time=12"), WindowsRequest)
 
 
 def test_a_value_of_the_path_cannot_be_given_again():
@@ -69,14 +73,46 @@ def test_windows_have_a_range_in_order():
     with pytest.raises(ValidationError, match="must not be after"):
         read_query(
             request("start_time=2020-01-02T00:00:00Z&end_time=2020-01-01T00:00:00Z"),
-            WindowParameters,
+            WindowsRequest,
         )
 
 
-@pytest.mark.parametrize("query", ["a=%ff", "&".join(["a=1"] * 101)])
+def test_a_read_may_say_when():
+    found = read_query(request(f"as_of=7&wait_for_seq={SEQ_MAX}"), WindowsRequest)
+    assert (found.as_of, found.wait_for_seq) == (AsOf(seq=7), SEQ_MAX)
+    found = read_query(
+        request("as_of=1970-01-01T01:00:00+01:00"), EntityAtParameters, entity_id="a"
+    )
+    assert found.as_of == AsOf(time=0)
+    with pytest.raises(InvalidRequestError, match="as_of"):
+        read_query(request("as_of=7"), EntityParameters, entity_id="a")
+
+
+@pytest.mark.parametrize("name", ["as_of", "wait_for_seq"])
+@pytest.mark.parametrize("text", ["-1", "", "now", "1.0", f"{SEQ_MAX + 1}", "2020-01-01"])
+def test_what_is_no_moment(name, text):
+    with pytest.raises(ValidationError, match=name):
+        read_query(request(f"{name}={text}"), WindowsRequest)
+
+
+def test_a_list_may_be_left_out_be_empty_or_hold_numbers_as_text():
+    assert read_query(request(), DeletedPointsRequest).entity_ids is None
+    assert read_query(request("entity_ids="), DeletedPointsRequest).entity_ids == []
+    found = read_query(request("entity_ids=7&entity_ids=b"), DeletedPointsRequest)
+    assert found.entity_ids == ["7", "b"]
+
+
+@pytest.mark.parametrize("query", ["a=%ff", "&".join(["entity_ids=a"] * 1_101)])
 def test_a_query_string_that_cannot_be_read(query):
-    with pytest.raises(InvalidRequestError):
-        read_query(request(query), PageParameters)
+    with pytest.raises(InvalidRequestError, match="cannot be read"):
+        read_query(request(query), DeletedPointsRequest)
+
+
+def test_a_list_may_be_as_long_as_its_limit():
+    query = "&".join(["entity_ids=a"] * LIMITS.selector_items_max)
+    assert len(read_query(request(query), DeletedPointsRequest).entity_ids) == 1_000
+    with pytest.raises(ValidationError, match="at most 1000 items"):
+        read_query(request(f"{query}&entity_ids=a"), DeletedPointsRequest)
 
 
 def test_an_operation_without_parameters():

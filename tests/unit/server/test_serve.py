@@ -16,7 +16,7 @@ from tsvec.engine.database import Database
 from tsvec.model.errors import InvalidRequestError
 from tsvec.server.serve import build_server
 
-ROW = b'{"points":[{"entity_id":"e","vector":[1,2]}]}'
+ROW = '{"points":[{"entity_id":"%s","vector":[1,2]}]}'
 
 
 def test_a_connection_serves_many_requests(address, patience):
@@ -41,10 +41,10 @@ def test_writers_at_the_same_time_share_their_syncs(address, database, files):
         found = [line for line in lines if line.startswith('tsvec_log_syncs_total{collection="c"}')]
         return float(found[0].split()[-1])
 
-    def write(_: int) -> int:
+    def write(number: int) -> int:
         reply = httpx.post(
             f"{url}/v1/collections/c/points",
-            content=ROW,
+            content=ROW % number,  # one entity again at the same time would be one point
             headers={"content-type": "application/json"},
             timeout=60,
             trust_env=False,

@@ -63,9 +63,9 @@ class Growing:
         return SimpleNamespace(seq=self.seq)
 
 
-def wait_for(database: Growing, seq: int | None, name: str = "c") -> None:
+def wait_for(database: Growing, seq: int | None, name: str = "c", seconds: float = 20) -> None:
     services = Services(database, threads=1)
-    services.wait_seconds_max = 0.05
+    services.wait_seconds_max = seconds
     asyncio.run(services.wait_for(name, seq))
 
 
@@ -78,7 +78,7 @@ def test_a_reader_waits_until_its_change_is_visible(seq, looks):
 
 def test_nobody_waits_for_ever():
     with pytest.raises(UnavailableError, match="change 5 did not come in time") as caught:
-        wait_for(Growing(growth=0), 5)
+        wait_for(Growing(growth=0), 5, seconds=0.01)
     assert [one.field for one in caught.value.details] == ["wait_for_seq"]
 
 

@@ -12,10 +12,15 @@ from tsvec.model.replies import IngestError, IngestReply
 ERRORS_LISTED_MAX = 1_000
 """Refused rows that are listed; all are counted."""
 
+_ADDED_UP = ("ingested", "unchanged", "replaced", "late")
+
 
 @dataclass(slots=True)
 class _Tally:
     ingested: int = 0
+    unchanged: int = 0
+    replaced: int = 0
+    late: int = 0
     rejected: int = 0
     errors: list[IngestError] = field(default_factory=list)
     last: IngestReply | None = None
@@ -27,7 +32,8 @@ class _Tally:
 
     def add(self, reply: IngestReply, prepared: Prepared) -> None:
         self.last = reply
-        self.ingested += reply.ingested
+        for count in _ADDED_UP:
+            setattr(self, count, getattr(self, count) + getattr(reply, count))
         self.refuse(
             error.model_copy(update={"index": prepared.rows[error.index]}) for error in reply.errors
         )
@@ -36,7 +42,7 @@ class _Tally:
         if self.last is None:
             first = f"; the first: {self.errors[0].message}" if self.errors else ""
             raise InvalidRequestError(f"the file has no row that can be stored{first}")
-        added = {"ingested": self.ingested, "rejected": self.rejected, "errors": self.errors}
+        added = {count: getattr(self, count) for count in (*_ADDED_UP, "rejected", "errors")}
         return self.last.model_copy(update=added)
 
 

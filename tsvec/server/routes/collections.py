@@ -7,14 +7,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tsvec.model.collections import CollectionConfig, CollectionInfo, CollectionPatch
+from tsvec.model.queries import ReadAt, WindowsRequest
 from tsvec.server.body import read_json
-from tsvec.server.parameters import (
-    PageParameters,
-    WindowParameters,
-    collection_name,
-    read_query,
-    refuse_query,
-)
+from tsvec.server.parameters import PageParameters, collection_name, read_query, refuse_query
 from tsvec.server.replies import JsonReply
 from tsvec.server.services import Services, collection_of, services_of
 
@@ -29,9 +24,7 @@ async def create_collection(request: Request) -> Response:
 
 def _create(services: Services, config: CollectionConfig) -> CollectionInfo:
     database = services.database
-    database.create_collection(
-        config.name, dim=config.dim, metric=config.metric, window_size=config.window_size
-    )
+    database.create_collection(**dict(config))
     return database.get_collection(config.name)
 
 
@@ -56,9 +49,7 @@ async def update_collection(request: Request) -> Response:
     name = collection_name(request)
     patch = await read_json(request, CollectionPatch)
     services = services_of(request)
-    return JsonReply(
-        await services.run(services.database.update_collection, name, window_size=patch.window_size)
-    )
+    return JsonReply(await services.run(services.database.update_collection, name, **patch.changes))
 
 
 async def delete_collection(request: Request) -> Response:
@@ -71,24 +62,32 @@ async def delete_collection(request: Request) -> Response:
 
 async def get_collection_stats(request: Request) -> Response:
     """Counts and sizes."""
-    refuse_query(request)
-    collection = collection_of(request)
-    return JsonReply(await services_of(request).run(collection.get_collection_stats))
+    when = read_query(request, ReadAt)
+    collection, services = collection_of(request), services_of(request)
+    await services.wait_for(collection.name, when.wait_for_seq)
+    return JsonReply(await services.run(collection.get_collection_stats, **dict(when)))
 
 
 async def list_windows(request: Request) -> Response:
     """One page of windows that hold points."""
-    wanted = read_query(request, WindowParameters)
+    wanted = read_query(request, WindowsRequest)
+    collection, services = collection_of(request), services_of(request)
+    await services.wait_for(collection.name, wanted.wait_for_seq)
+    return JsonReply(await services.run(collection.list_windows, **dict(wanted)))
+
+
+async def compact(request: Request) -> Response:
+    """Begin a compaction, which goes on in the background."""
+    refuse_query(request)
     collection = collection_of(request)
-    return JsonReply(
-        await services_of(request).run(
-            collection.list_windows,
-            start_time=wanted.start_time,
-            end_time=wanted.end_time,
-            limit=wanted.limit,
-            cursor=wanted.cursor,
-        )
-    )
+    return JsonReply(await services_of(request).run(collection.compact, wait=False), 202)
+
+
+async def get_compaction(request: Request) -> Response:
+    """How far compaction is."""
+    refuse_query(request)
+    collection = collection_of(request)
+    return JsonReply(await services_of(request).run(collection.get_compaction))
 
 
 _ONE = "/v1/collections/{collection}"
@@ -101,4 +100,6 @@ ROUTES = [
     Route(_ONE, delete_collection, methods=["DELETE"]),
     Route(f"{_ONE}/stats", get_collection_stats),
     Route(f"{_ONE}/windows", list_windows),
+    Route(f"{_ONE}/compact", compact, methods=["POST"]),
+    Route(f"{_ONE}/compact", get_compaction),
 ]

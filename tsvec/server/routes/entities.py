@@ -7,25 +7,76 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tsvec.model.queries import HistoryRequest
-from tsvec.server.parameters import EntityParameters, path_text, read_query
+from tsvec.server.body import JSON, MERGE_PATCH, read_object
+from tsvec.server.parameters import EntityAtParameters, EntityParameters, path_text, read_query
 from tsvec.server.replies import JsonReply
 from tsvec.server.services import collection_of, services_of
 
 
 async def get_entity(request: Request) -> Response:
     """Describe an entity."""
-    wanted = read_query(request, EntityParameters, entity_id=path_text(request, "entity_id"))
+    wanted = read_query(request, EntityAtParameters, entity_id=path_text(request, "entity_id"))
+    collection, services = collection_of(request), services_of(request)
+    await services.wait_for(collection.name, wanted.wait_for_seq)
+    return JsonReply(await services.run(collection.entities.get_entity, **dict(wanted)))
+
+
+async def delete_entity(request: Request) -> Response:
+    """Delete an entity, its points and its attributes."""
+    entity_id = _entity_id(request)
     entities = collection_of(request).entities
-    return JsonReply(await services_of(request).run(entities.get_entity, wanted.entity_id))
+    return JsonReply(await services_of(request).run(entities.delete_entity, entity_id))
 
 
 async def get_history(request: Request) -> Response:
     """One page of an entity's points."""
     question = read_query(request, HistoryRequest, entity_id=path_text(request, "entity_id"))
+    collection, services = collection_of(request), services_of(request)
+    await services.wait_for(collection.name, question.wait_for_seq)
+    return JsonReply(await services.run(collection.entities.history, question))
+
+
+async def get_entity_attributes(request: Request) -> Response:
+    """What is known of an entity itself."""
+    wanted = read_query(request, EntityAtParameters, entity_id=path_text(request, "entity_id"))
+    collection, services = collection_of(request), services_of(request)
+    await services.wait_for(collection.name, wanted.wait_for_seq)
+    return JsonReply(await services.run(collection.entities.get_entity_attributes, **dict(wanted)))
+
+
+async def set_entity_attributes(request: Request) -> Response:
+    """Replace what is known of an entity itself."""
+    entity_id = _entity_id(request)
     entities = collection_of(request).entities
-    return JsonReply(await services_of(request).run(entities.history, question))
+    attributes = await read_object(request, JSON)
+    return JsonReply(
+        await services_of(request).run(entities.set_entity_attributes, entity_id, attributes)
+    )
+
+
+async def merge_entity_attributes(request: Request) -> Response:
+    """Change some of what is known of an entity itself."""
+    entity_id = _entity_id(request)
+    entities = collection_of(request).entities
+    patch = await read_object(request, MERGE_PATCH, JSON)
+    return JsonReply(
+        await services_of(request).run(entities.merge_entity_attributes, entity_id, patch)
+    )
+
+
+def _entity_id(request: Request) -> str:
+    name = path_text(request, "entity_id")
+    return read_query(request, EntityParameters, entity_id=name).entity_id
 
 
 _ONE = "/v1/collections/{collection}/entities/{entity_id}"
+_ATTRIBUTES = f"{_ONE}/attributes"
 
-ROUTES = [Route(_ONE, get_entity), Route(f"{_ONE}/history", get_history)]
+ROUTES = [
+    Route(_ONE, get_entity),
+    Route(_ONE, delete_entity, methods=["DELETE"]),
+    Route(f"{_ONE}/history", get_history),
+    Route(_ATTRIBUTES, get_entity_attributes),
+    Route(_ATTRIBUTES, set_entity_attributes, methods=["PUT"]),
+    Route(_ATTRIBUTES, merge_entity_attributes, methods=["PATCH"]),
+]

@@ -1,4 +1,4 @@
-"""Points come in."""
+"""Points come in, are deleted and brought back."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from starlette.routing import Route
 
 from tsvec.engine.intake.points import JSON, MEDIA_TYPES, decode_points
 from tsvec.model.limits import LIMITS
-from tsvec.server.body import media_type_of, read_body, wrong_media_type
-from tsvec.server.parameters import IngestParameters, read_query
+from tsvec.model.queries import DeletedPointsRequest, DeletePointsRequest, RestorePointsRequest
+from tsvec.server.body import media_type_of, read_body, read_json, wrong_media_type
+from tsvec.server.parameters import IngestParameters, read_query, refuse_query
 from tsvec.server.replies import JsonReply
 from tsvec.server.services import collection_of, services_of
 
@@ -28,10 +29,43 @@ async def ingest(request: Request) -> Response:
         raise wrong_media_type(request, *MEDIA_TYPES)
     limit = LIMITS.json_bytes_max if media_type == JSON else LIMITS.body_bytes_max
     body = await read_body(request, limit)
-    decode = partial(decode_points, body, media_type, wanted.on_error, dim=collection.dim)
+    decode = partial(
+        decode_points, body, media_type, wanted.on_error, wanted.on_conflict, dim=collection.dim
+    )
     is_small = len(body) <= _DECODE_INLINE_BYTES_MAX
-    batch, on_error = decode() if is_small else await services.run(decode)
-    return JsonReply(await services.bridge.submit(collection, batch, on_error))
+    batch, on_error, on_conflict = decode() if is_small else await services.run(decode)
+    return JsonReply(await services.bridge.submit(collection, batch, on_error, on_conflict))
 
 
-ROUTES = [Route("/v1/collections/{collection}/points", ingest, methods=["POST"])]
+async def delete_points(request: Request) -> Response:
+    """Delete the points that a selector names."""
+    refuse_query(request)
+    collection = collection_of(request)
+    selector = await read_json(request, DeletePointsRequest)
+    return JsonReply(await services_of(request).run(collection.delete, selector))
+
+
+async def restore_points(request: Request) -> Response:
+    """Bring deleted points back."""
+    refuse_query(request)
+    collection = collection_of(request)
+    selector = await read_json(request, RestorePointsRequest)
+    return JsonReply(await services_of(request).run(collection.restore, selector))
+
+
+async def list_deleted_points(request: Request) -> Response:
+    """One page of points that can be restored."""
+    wanted = read_query(request, DeletedPointsRequest)
+    collection, services = collection_of(request), services_of(request)
+    await services.wait_for(collection.name, wanted.wait_for_seq)
+    return JsonReply(await services.run(collection.deleted, wanted))
+
+
+_POINTS = "/v1/collections/{collection}/points"
+
+ROUTES = [
+    Route(_POINTS, ingest, methods=["POST"]),
+    Route(f"{_POINTS}/delete", delete_points, methods=["POST"]),
+    Route(f"{_POINTS}/restore", restore_points, methods=["POST"]),
+    Route(f"{_POINTS}/deleted", list_deleted_points),
+]

@@ -6,11 +6,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from tsvec.engine.collection import Collection, PreparedKnn
 from tsvec.model.queries import TemporalKnnBatchRequest, TemporalKnnRequest
 from tsvec.server.body import read_json
 from tsvec.server.parameters import refuse_query
 from tsvec.server.replies import EncodedReply, JsonReply
-from tsvec.server.services import INLINE_US_MAX, collection_of, services_of
+from tsvec.server.services import INLINE_US_MAX, Services, collection_of, services_of
 
 
 async def temporal_knn(request: Request) -> Response:
@@ -19,7 +20,8 @@ async def temporal_knn(request: Request) -> Response:
     collection = collection_of(request)
     question = await read_json(request, TemporalKnnRequest)
     services = services_of(request)
-    planned = collection.prepare(question)
+    await services.wait_for(collection.name, question.wait_for_seq)
+    planned = await _prepare(services, collection, question)
     if planned.plan.cost_us < INLINE_US_MAX:
         return EncodedReply(await services.queries.ask(collection, planned))
     return EncodedReply((await services.run(collection.encode_answers, [planned]))[0])
@@ -30,7 +32,19 @@ async def temporal_knn_batch(request: Request) -> Response:
     refuse_query(request)
     collection = collection_of(request)
     questions = await read_json(request, TemporalKnnBatchRequest)
-    return JsonReply(await services_of(request).run(collection.answer_batch, questions))
+    services = services_of(request)
+    seqs = [each.wait_for_seq for each in questions.queries if each.wait_for_seq is not None]
+    await services.wait_for(collection.name, max(seqs, default=None))
+    return JsonReply(await services.run(collection.answer_batch, questions))
+
+
+async def _prepare(
+    services: Services, collection: Collection, question: TemporalKnnRequest
+) -> PreparedKnn:
+    """Plan a question, in a thread if it is of the past, which has to be found first."""
+    if question.as_of is not None:
+        return await services.run(collection.prepare, question)
+    return collection.prepare(question)
 
 
 _QUERY = "/v1/collections/{collection}/query"

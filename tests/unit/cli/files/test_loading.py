@@ -32,6 +32,9 @@ class Server:
             raise self._error
         return IngestReply(
             ingested=10 - len(self._refusing),
+            unchanged=1,
+            replaced=2,
+            late=3,
             rejected=len(self._refusing),
             errors=[refused(index) for index in self._refusing],
             seq=self.sent,
@@ -47,6 +50,7 @@ def test_replies_add_up():
     server = Server(refusing=[2])
     reply = server.load(batch(range(10)), batch(range(10, 20)))
     assert (reply.ingested, reply.rejected, reply.seq) == (18, 2, 2)
+    assert (reply.unchanged, reply.replaced, reply.late) == (2, 4, 6)
     assert [error.index for error in reply.errors] == [2, 12]
     assert server.begun == [3]
     assert server.advanced == [10, 10]

@@ -149,7 +149,7 @@ def test_bad_rows_are_left_out_and_listed_by_their_place_in_the_file():
     prepared = prepare(columns, plan_columns(list(columns)), 40, "skip_row")
     assert list(prepared.rows) == [41]
     assert [(error.index, error.code) for error in prepared.refused] == [(40, "invalid_request")]
-    batch, _ = decode_points(prepared.stream, ARROW, "skip_row")
+    batch, *_ = decode_points(prepared.stream, ARROW, "skip_row")
     assert batch.entity_id == ["b"]
 
 
