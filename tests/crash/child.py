@@ -1,101 +1,172 @@
-"""The process that is killed: it writes and says what was acknowledged, or opens and checks.
-
-child write DIRECTORY RUN OPTIONS    prints a line per event until it is killed or done
-child check DIRECTORY OPTIONS        opens twice and prints what it found, as JSON
-"""
+"""What runs in the processes that are killed: writing, and opening and checking."""
 
 from __future__ import annotations
 
 import json
 import os
 import random
-import sys
 import threading
 import time
+import traceback
 from collections import Counter
+from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import tsvec
+from tests.crash.changes import Model
+from tests.crash.changing import (
+    PacedClock,
+    find_miscounted,
+    make_changes,
+    open_changes,
+    read_all,
+)
 from tests.crash.content import COLLECTION, DIM, ENTITIES, TYPE, content_of
+from tsvec.engine.upkeep import checkpoint
 from tsvec.model.errors import TsvecError
+from tsvec.storage.failpoints import ENVIRONMENT_VARIABLE
 from tsvec.storage.layout import CollectionPaths
 from tsvec.storage.manifest import Manifest
 
-THREADS = 4
 SIDE_ROW = {"entity_id": "a", "vector": [1.0, 2.0]}
+LINE_BYTES_MAX = 4_096
+"""What a pipe takes whole or not at all."""
 
 
-def say(*words: object) -> None:
-    """One line, in one write, so that no kill can tear it."""
-    os.write(1, (" ".join(map(str, words)) + "\n").encode())
+class Voice:
+    """Says what happens, a line at a time, so that no kill can tear one."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+
+    def say(self, *words: object) -> None:
+        line = (json.dumps(words) + "\n").encode()
+        assert len(line) <= LINE_BYTES_MAX
+        os.write(self._pipe.fileno(), line)
+
+    def fail(self, *_: object) -> None:
+        """Say what went wrong and end."""
+        self.say("failed", traceback.format_exc()[-3_000:])
+        os._exit(1)
 
 
-def write(directory: str, run: str, options: dict[str, Any]) -> None:
-    with tsvec.connect(directory, settings=tsvec.Settings(**options["settings"])) as database:
+def write(
+    pipe: Connection, held: Connection | None, directory: str, run: str, options: dict[str, Any]
+) -> None:
+    """Write until it is killed, or done and released."""
+    os.environ[ENVIRONMENT_VARIABLE] = options["failpoints"]
+    if options["frugal"]:
+        checkpoint._CHANGES_MIN = 0
+    voice = Voice(pipe)
+    threading.excepthook = voice.fail
+    try:
+        _write(voice, held, directory, run, options)
+    except BaseException:
+        voice.fail()
+    # The end of an interpreter takes longer than a crash test has time for.
+    os._exit(0)
+
+
+def _write(
+    voice: Voice, held: Connection | None, directory: str, run: str, options: dict[str, Any]
+) -> None:
+    models: list[Model] = options["models"]
+    clock = PacedClock(options["now"], [model.writer for model in models])
+    settings = tsvec.Settings(**options["settings"])
+    with tsvec.Database(directory, settings=settings, clock=clock) as database:
         names = {info.name for info in database.list_collections().items}
         if COLLECTION not in names:
             database.create_collection(COLLECTION, dim=DIM, metric="l2")
-        say("ready")
-        threads = [
-            threading.Thread(
-                target=write_batches, args=(database, f"{run}.{n}", options["batches"])
-            )
-            for n in range(THREADS)
+        jobs: list[tuple[Callable[..., None], Any]] = [
+            (write_batches, (database, f"{run}.{n}", options["batches"], voice))
+            for n in range(options["threads"])
         ]
+        if models:
+            changes, count = open_changes(database), options["changes"]
+            jobs += [(make_changes, (changes, model, count, clock, voice.say)) for model in models]
         if options["side"]:
-            threads.append(threading.Thread(target=come_and_go, args=(database, run)))
+            jobs.append((come_and_go, (database, run, voice)))
+        voice.say("ready")
+        threads = [threading.Thread(target=job, args=arguments) for job, arguments in jobs]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        if options["held"]:
-            sys.stdin.read()
-    say("done")
+        if held is not None:
+            held.poll(None)
+    voice.say("done")
 
 
-def write_batches(database: tsvec.Database, writer: str, batches: int) -> None:
+def write_batches(database: tsvec.Database, writer: str, batches: int, voice: Voice) -> None:
     pause = random.Random(writer)
     collection = database.collection(COLLECTION)
     for n in range(batches):
         content = content_of(f"{writer}.{n}")
-        say("sent", content.batch)
+        voice.say("sent", content.batch)
         try:
             collection.ingest(**content.columns())
         except TsvecError as error:
-            say("refused", content.batch, error.code)
+            voice.say("refused", content.batch, error.code)
         else:
-            say("acked", content.batch)
+            voice.say("acked", content.batch)
         time.sleep(pause.random() * 0.02)
 
 
-def come_and_go(database: tsvec.Database, run: str) -> None:
+def come_and_go(database: tsvec.Database, run: str, voice: Voice) -> None:
     """Make, change, fill and delete small collections."""
     for n in range(12):
         name = f"side-{run}-{n}"
-        say("creating", name)
+        voice.say("creating", name)
         collection = database.create_collection(name, dim=2)
-        say("created", name)
+        voice.say("created", name)
         collection.ingest([SIDE_ROW])
         database.update_collection(name, window_size="2h")
         if n % 3:
-            say("deleting", name)
+            voice.say("deleting", name)
             database.delete_collection(name)
-            say("deleted", name)
+            voice.say("deleted", name)
 
 
-def check(directory: str, options: dict[str, Any]) -> None:
-    settings = tsvec.Settings(**options["settings"])
-    with tsvec.connect(directory, settings=settings) as database:
-        found = inspect(database)
-    with tsvec.connect(directory, settings=settings) as database:
-        again = inspect(database)
-    problems = found.pop("problems") + again.pop("problems")
-    if found != again:
-        problems.append("the second open found something else than the first")
-    say(json.dumps(found | {"problems": problems, "orphans": orphans(Path(directory))}))
+def check(pipe: Connection, directory: str, options: dict[str, Any]) -> None:
+    """Open twice and send what was found."""
+    os.environ[ENVIRONMENT_VARIABLE] = ""
+    try:
+        pipe.send(_check(Path(directory), options))
+    except BaseException:
+        pipe.send({"problems": [traceback.format_exc()], "orphans": []})
+    os._exit(0)
+
+
+def _check(directory: Path, options: dict[str, Any]) -> dict[str, Any]:
+    settings, problems, rounds = tsvec.Settings(**options["settings"]), [], []
+    for _ in range(2):
+        clock = PacedClock(options["now"], [])
+        with tsvec.Database(directory, settings=settings, clock=clock) as database:
+            found = inspect(database)
+            found["changes"] = read_all(database, options["entities"], options["moments"])
+        problems += found.pop("problems") + found["changes"].pop("problems", [])
+        rounds.append(found)
+    return rounds[1] | {
+        "rounds": [found["changes"] for found in rounds],
+        "problems": problems + differences(*rounds),
+        "orphans": orphans(directory),
+    }
+
+
+def differences(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
+    """What a second open shows that the first did not. How far the past reaches may shrink."""
+    changing = ("oldest", "moments", "deleted")
+    one, other = (
+        found | {"changes": {k: v for k, v in found["changes"].items() if k not in changing}}
+        for found in (first, second)
+    )
+    if one != other:
+        return ["the second open found something else than the first"]
+    return []
 
 
 def inspect(database: tsvec.Database) -> dict[str, Any]:
@@ -106,11 +177,12 @@ def inspect(database: tsvec.Database) -> dict[str, Any]:
     problems += [
         f"{name} has too many points"
         for name in names
-        if name != COLLECTION and database.collection(name).get_collection_stats().points > 1
+        if name.startswith("side-") and database.collection(name).get_collection_stats().points > 1
     ]
     batches: Counter[str] = Counter()
     if COLLECTION in names:
         problems += check_rows(database.collection(COLLECTION), batches)
+    problems += find_miscounted(database)
     return {"collections": names, "batches": dict(batches), "problems": problems}
 
 
@@ -183,12 +255,3 @@ def orphans(root: Path) -> list[str]:
         named |= {directory / file.path for file in Manifest.read(paths.manifest).live_files()}
         named |= set(paths.log.glob("*.log"))
     return [str(path) for path in root.rglob("*") if path.is_file() and path not in named]
-
-
-if __name__ == "__main__":
-    _, command, directory, *rest = sys.argv
-    match command:
-        case "write":
-            write(directory, rest[0], json.loads(rest[1]))
-        case "check":
-            check(directory, json.loads(rest[0]))

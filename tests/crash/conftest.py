@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.processes import Ledger
+from tests.crash.processes import Ledger, get_ready
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -14,6 +14,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(here):
             item.add_marker(pytest.mark.crash)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def children() -> None:
+    get_ready()
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """What the crash tests write: batches whose every byte follows from their id.
 
-So whoever finds a row in a database can say whether it was ever sent, and whether it is whole.
+So whoever finds a row in a database can say whether it was ever sent, and whether it is whole. No
+two batches share the identity of a point, so none replaces what another brought.
 """
 
 from __future__ import annotations

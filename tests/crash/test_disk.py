@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import subprocess
 import sys
@@ -16,10 +15,10 @@ import tsvec
 from tests.crash.content import COLLECTION, content_of
 from tests.crash.opened import Opened, batches_in, wait_until
 from tests.gates import Gate
-from tsvec.engine import worker
+from tsvec.engine.upkeep import sealer
 from tsvec.model.errors import DiskFullError, UnavailableError
-from tsvec.storage.partition import PartitionStore
 
+FAILS_ONCE = "seal.window_set_swapped=eio@1"
 SEAL_STEPS = (
     "seal.start",
     "seal.truth_written",
@@ -33,8 +32,8 @@ SEAL_STEPS = (
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
     """Failed seals are tried again at once."""
-    monkeypatch.setattr(worker, "_RETRY_SECONDS", 0.02)
-    monkeypatch.setattr(worker, "_LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(sealer, "_RETRY_SECONDS", 0.02)
+    monkeypatch.setattr(sealer, "_LOOK_SECONDS", 0.02)
 
 
 def reads_work(opened: Opened) -> bool:
@@ -104,7 +103,8 @@ def test_a_writer_that_waits_for_room_learns_that_there_will_be_none(tmp_path):
         other = opened.database.collection("a")
         gate = Gate("seal.start", rules="manifest.after_rename=eio")
         opened.fail(gate)
-        other.ingest([{"entity_id": "x", "vector": [1.0, 2.0]}] * 64)
+        row = {"entity_id": "x", "vector": [1.0, 2.0]}
+        other.ingest([row | {"key": str(n)} for n in range(64)])
         with gate:
             opened.fill(128)
             waiting = opened.submit("waiting")
@@ -160,7 +160,7 @@ def test_a_seal_that_finds_the_disk_full_is_tried_again(tmp_path, step):
         batches |= opened.fill(300, name="meanwhile")
         assert reads_work(opened)
         wait_until(lambda: tries.hits >= 5)
-        with opened.store.maintenance:
+        with opened.store.sealing:
             files = [path for path in tmp_path.rglob("*") if path.is_file()]
         assert [path for path in files if path.suffix == ".duckdb"] == [], "tries pile up"
         opened.fail("")
@@ -169,20 +169,15 @@ def test_a_seal_that_finds_the_disk_full_is_tried_again(tmp_path, step):
     assert batches_in(tmp_path) == batches
 
 
-def test_a_seal_that_failed_at_its_end_does_not_store_rows_twice(tmp_path, monkeypatch):
-    opening, failures = PartitionStore.open, []
-
-    def too_many_files(self, entry):
-        if len(failures) < 2:
-            failures.append(entry)
-            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-        return opening(self, entry)
-
-    monkeypatch.setattr(PartitionStore, "open", too_many_files)
+def test_a_seal_that_failed_at_its_end_does_not_store_rows_twice(tmp_path):
     with Opened(tmp_path) as opened:
+        tries = Gate("seal.window_set_swapped", hit=sys.maxsize, rules=FAILS_ONCE)
+        opened.fail(tries)
         batches = opened.fill(300)
-        wait_until(lambda: opened.is_settled() and opened.database.get_health().status == "ok")
-    assert len(failures) == 2
+        wait_until(lambda: opened.is_settled() and opened.is_well())
+        while tries.hits < 2:
+            batches |= opened.fill(100, name=f"more-{len(batches)}")
+        wait_until(lambda: opened.is_settled() and opened.is_well())
     assert batches_in(tmp_path) == batches
 
 

@@ -18,14 +18,24 @@ def test_a_kill_loses_nothing_that_was_acknowledged(ledger: Ledger, seed: int):
     chance = random.Random(seed)
     for cycle in range(CYCLES):
         settings = FORGETFUL if cycle % 2 else SETTINGS
-        writer = Writer(ledger, settings=settings, batches=10_000, side=cycle % 3 == 0)
+        writer = Writer(
+            ledger,
+            settings=settings,
+            threads=2,
+            batches=10_000,
+            changes=10_000,
+            side=cycle % 3 == 0,
+            frugal=cycle % 4 > 1,
+        )
         if chance.random() < 0.8:
-            writer.wait_for_acknowledged(chance.randint(20, 200))
+            writer.wait_for_acknowledged(chance.randint(20, 400))
         else:
-            time.sleep(chance.uniform(0.3, 0.8))
+            # While it opens, or just after.
+            time.sleep(chance.uniform(0.02, 0.4))
         writer.kill()
         ledger.check()
-    assert len(ledger["acked"]) > 10 * CYCLES
+    assert len(ledger["acked"]) > 5 * CYCLES
+    assert all(model.done > 5 * CYCLES for model in ledger.models.values())
     assert ledger["refused"] == set()
 
 
@@ -35,7 +45,7 @@ def test_a_clean_end_and_a_change_of_settings(ledger: Ledger):
         SETTINGS | {"seal_rows": 1, "segment_bytes_max": 1 << 16},
         FORGETFUL | {"segment_bytes_min": 1 << 18, "segment_bytes_max": 1 << 18},
     ):
-        writer = Writer(ledger, settings=settings, batches=15, side=True)
+        writer = Writer(ledger, settings=settings, batches=15, changes=60, side=True)
         assert writer.wait() == 0, writer.errors
         found = ledger.check()
     assert set(found["batches"]) == ledger["sent"] == ledger["acked"]

@@ -1,13 +1,15 @@
 """What the database ought to answer, by looking at every point, in plain Python.
 
+Points are written and replaced here, never deleted: `timeline` knows about that.
+
 Shares no code with the engine: sums are exact (`math.fsum`), rows are a list, nothing is clever.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,6 +18,8 @@ import numpy as np
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 RELATIVE_TOLERANCE = 1e-12
 """Of a distance; under cosine and dot, of the lengths that were multiplied."""
+
+Identity = tuple[str, int, str | None]
 
 
 def micros(moment: datetime) -> int:
@@ -32,6 +36,14 @@ class Row:
     key: str | None
     metadata: dict[str, Any]
     seq: int
+
+    @property
+    def identity(self) -> Identity:
+        return (self.entity_id, self.timestamp, self.key)
+
+    @property
+    def content(self) -> str:
+        return repr((self.vector, self.metadata))
 
     @property
     def tie_break(self) -> tuple[int, str, str, int]:
@@ -78,37 +90,48 @@ class Question:
 
 @dataclass
 class Oracle:
-    """Every point of one collection."""
+    """Every version of the points of one collection, by seq, and which of them live."""
 
     metric: str
     rows: list[Row] = field(default_factory=list)
+    living: dict[Identity, Row] = field(default_factory=dict)
     types: dict[str, str] = field(default_factory=dict)
     longest: float = 0.0
     _measured: dict[tuple[float, ...], list[float]] = field(default_factory=dict)
 
-    def add(self, points: Iterable[dict[str, Any]]) -> None:
-        """Store points given as `Collection.ingest` takes them, event times as int µs."""
-        for point in points:
-            vector = tuple(np.asarray(point["vector"], np.float32).astype(float).tolist())
-            self.longest = max(self.longest, math.hypot(*vector))
-            seq = len(self.rows) + 1
-            name = point["entity_id"]
-            self.rows.append(
-                Row(
-                    name,
-                    point["timestamp"],
-                    vector,
-                    point.get("key"),
-                    point.get("metadata") or {},
-                    seq,
-                )
-            )
-            if self.types.get(name, "GENERIC") == "GENERIC":
-                self.types[name] = point.get("entity_type") or "GENERIC"
+    def add(self, points: Sequence[dict[str, Any]]) -> dict[str, int]:
+        """Store points given as `Collection.ingest` takes them, event times as int µs; the counts.
+
+        A row with the identity of a point replaces it; the last of such rows does.
+        """
+        given = [_row(point) for point in points]
+        newest = {row.identity: place for place, row in enumerate(given)}
+        unchanged = replaced = 0
+        for place, row in enumerate(given):
+            last = newest[row.identity]
+            there = given[last] if last != place else self.living.get(row.identity)
+            if there is not None and there.content == row.content:
+                unchanged += 1
+                continue
+            replaced += there is not None
+            if last == place:
+                self._store(row, points[place].get("entity_type"))
+        return {
+            "ingested": len(points) - unchanged,
+            "unchanged": unchanged,
+            "replaced": replaced,
+        }
+
+    def _store(self, row: Row, kind: str | None) -> None:
+        self.longest = max(self.longest, math.hypot(*row.vector))
+        self.rows.append(replace(row, seq=len(self.rows) + 1))
+        self.living[row.identity] = self.rows[-1]
+        if self.types.get(row.entity_id, "GENERIC") == "GENERIC":
+            self.types[row.entity_id] = kind or "GENERIC"
 
     def between(self, start: int | None, end: int | None) -> Iterator[Row]:
-        """The rows with start <= event time < end."""
-        for row in self.rows:
+        """The living rows with start <= event time < end."""
+        for row in self.living.values():
             if (start is None or start <= row.timestamp) and (end is None or row.timestamp < end):
                 yield row
 
@@ -162,6 +185,13 @@ class Oracle:
             low = row.timestamp - row.timestamp % width
             counts[low] = counts.get(low, 0) + 1
         return dict(sorted(counts.items()))
+
+
+def _row(point: dict[str, Any]) -> Row:
+    """A point as it is given; it has no seq yet."""
+    vector = tuple(np.asarray(point["vector"], np.float32).astype(float).tolist())
+    metadata = point.get("metadata") or {}
+    return Row(point["entity_id"], point["timestamp"], vector, point.get("key"), metadata, 0)
 
 
 def distance(metric: str, one: Sequence[float], other: Sequence[float]) -> float:

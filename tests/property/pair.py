@@ -25,13 +25,15 @@ class Pair:
 
     def ingest(self, points: list[dict[str, Any]]) -> None:
         reply = self.collection.ingest(points)
-        self.oracle.add(points)
-        assert (reply.ingested, reply.rejected, reply.errors) == (len(points), 0, [])
+        counts = self.oracle.add(points)
+        assert {name: getattr(reply, name) for name in counts} == counts
+        assert (reply.rejected, reply.errors) == (0, [])
         assert reply.seq == len(self.oracle.rows)
 
-    def settle(self, seal_rows: int) -> None:
+    def settle(self) -> None:
         """Wait until everything that is due is sealed."""
-        wait_until(lambda: self.collection.get_collection_stats().hot_points < seal_rows)
+        store = self.collection._store()
+        wait_until(lambda: not store.is_sealing_due)
 
     def ask(self, question: Question) -> None:
         reply = self.collection.temporal_knn(**question.arguments())
@@ -74,7 +76,7 @@ class Pair:
 
     def count(self) -> None:
         """Compare `get_collection_stats`."""
-        stats, rows = self.collection.get_collection_stats(), self.oracle.rows
+        stats, rows = self.collection.get_collection_stats(), list(self.oracle.living.values())
         assert stats.points == stats.hot_points + stats.sealed_points == len(rows)
         assert stats.entities == len({row.entity_id for row in rows})
         times = [row.timestamp for row in rows]

@@ -35,7 +35,7 @@ def database(tmp_path_factory):
 def test_points_arriving_between_pages_repeat_and_hide_nothing(
     database, data, order, limit, settle
 ):
-    """What was there at the start is read once; what came later, at most once and in order."""
+    """What is there from start to end is read once; what came later, at most once, in order."""
     entity_id = ENTITIES[0]
     pool = data.draw(vector_pools(2))
     pair = Pair(database.create_collection(next(names), dim=2, metric="l2"), Oracle("l2"))
@@ -54,26 +54,44 @@ def test_points_arriving_between_pages_repeat_and_hide_nothing(
         if page_number < 4:
             pair.ingest(data.draw(batches(pool, rows_max=20)))
             if settle:
-                pair.settle(SEAL_ROWS)
+                pair.settle()
     seqs = [row.seq for row in found]
     assert len(set(seqs)) == len(seqs)
-    assert there <= set(seqs)
+    assert there & {row.seq for row in pair.oracle.history(entity_id)} <= set(seqs)
     assert all(pair.oracle.rows[row.seq - 1] == row for row in found)
     places = [(row.timestamp, row.seq) for row in found]
     assert places == sorted(places, reverse=order == "desc")
 
 
-def _point(entity_id, timestamp):
-    return {"entity_id": entity_id, "timestamp": timestamp, "vector": [1.0, 2.0]}
+def _point(entity_id, timestamp, key=None):
+    return {"entity_id": entity_id, "timestamp": timestamp, "key": key, "vector": [1.0, 2.0]}
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_pages_as_of_one_change_are_what_was_there_then(database, order):
+    pair = Pair(database.create_collection(next(names), dim=2, metric="l2"), Oracle("l2"))
+    pair.ingest([_point("e00", time) for time in range(20)])
+    expected = pair.oracle.history("e00")
+    found, cursor = [], None
+    while cursor is not None or not found:
+        page = pair.collection.entities.get_history(
+            "e00", order=order, limit=3, cursor=cursor, as_of=20, include=["vector", "metadata"]
+        )
+        found += [stored(point) for point in page.items]
+        cursor = page.next_cursor
+        pair.ingest([{**_point("e00", time), "vector": [len(found), 1]} for time in range(-9, 30)])
+        pair.settle()
+    assert found == (expected if order == "asc" else expected[::-1])
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
 def test_a_page_that_ends_among_points_of_one_instant(database, order):
     pair = Pair(database.create_collection(next(names), dim=2, metric="l2"), Oracle("l2"))
+    keys = (f"k{number:03d}" for number in count())
     for _ in range(3):
-        pair.ingest([_point("e00", time) for time in (5, 5, 5, 7, 3)])
-        pair.ingest([_point("e01", 5) for _ in range(SEAL_ROWS)])
-        pair.settle(SEAL_ROWS)
+        pair.ingest([_point("e00", time, next(keys)) for time in (5, 5, 5, 7, 3)])
+        pair.ingest([_point("e01", 5, next(keys)) for _ in range(SEAL_ROWS)])
+        pair.settle()
     for limit in range(1, 17):
         pair.read_history("e00", None, None, order, limit)
         pair.read_history("e00", 5, 7, order, limit)

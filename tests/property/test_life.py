@@ -51,7 +51,7 @@ class Life(RuleBasedStateMachine):
 
     @rule()
     def settle(self):
-        self.pair.settle(SEAL_ROWS)
+        self.pair.settle()
 
     @rule(settle=st.booleans(), data=st.data())
     def restart(self, settle, data):
@@ -59,7 +59,7 @@ class Life(RuleBasedStateMachine):
         asked = data.draw(st.lists(questions(self.pool, self.points), max_size=4))
         before = [self.answer(question) for question in asked]
         if settle:
-            self.pair.settle(SEAL_ROWS)
+            self.pair.settle()
             assert [self.answer(question) for question in asked] == before
         self.database.close()
         self.database = tsvec.connect(self.directory.name, settings=sealing(SEAL_ROWS))
