@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from benchmarks.measure import Scenario
 from benchmarks.scenarios import (
+    amplification,
+    as_of,
     commits,
+    compaction_p99,
+    drop,
     http_knn,
     http_writers,
     ingest,
     knn_ranges,
+    late,
     memory,
     opening,
     storms,
@@ -21,6 +26,11 @@ SCENARIOS = (
     Scenario("open", "Does opening depend on how much is stored?", opening.run),
     Scenario("memory", "How much memory do queries on a large database take?", memory.run),
     Scenario("knn_ranges", "How close are exact queries to bare scans?", knn_ranges.run),
+    Scenario("late", "What do late rows and replacements cost the writer?", late.run),
+    Scenario("amplification", "How often does compaction rewrite a row?", amplification.run),
+    Scenario("drop", "How long does a large expired partition take to go?", drop.run),
+    Scenario("compaction_p99", "Do queries notice that partitions are merged?", compaction_p99.run),
+    Scenario("as_of", "What do earlier states and deleted rows cost a query?", as_of.run),
     Scenario("storms", "Does sparse data make tiny partitions?", storms.run),
     Scenario("commits", "Do late data answer like data in order?", commits.run),
 )

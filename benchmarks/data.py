@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import tsvec
+from benchmarks.upkeep import wait_until_sealed, wait_until_settled
 from tsvec.model.vectors import Float32Array
 
 COLLECTION = "bench"
@@ -26,7 +26,6 @@ _CLUSTERS = 64
 _SPREAD = 0.5
 _CHUNK_ROWS = 10_000
 _SEED = 20_240_101
-_SEAL_SECONDS_MAX = 120.0
 _SEAL_NOW = tsvec.Settings(seal_age_seconds=0.001, seal_age_rows_min=1)
 
 Columns = dict[str, Any]
@@ -39,23 +38,28 @@ def time_of(row: int) -> np.datetime64:
     return moment
 
 
-def make_vectors(rows: int, *, seed: int, unit: bool = True) -> Float32Array:
-    """Vectors (rows, DIM) around fixed centres; of unit length, or of lengths around 1 to 3."""
-    centres = np.random.default_rng(_SEED).standard_normal((_CLUSTERS, DIM), np.float32)
+def make_vectors(rows: int, *, seed: int, unit: bool = True, dim: int = DIM) -> Float32Array:
+    """Vectors (rows, dim) around fixed centres; of unit length, or of lengths around 1 to 3."""
+    centres = np.random.default_rng(_SEED).standard_normal((_CLUSTERS, dim), np.float32)
     random = np.random.default_rng((_SEED, seed))
     vectors = centres[random.integers(_CLUSTERS, size=rows)]
-    vectors += _SPREAD * random.standard_normal((rows, DIM), np.float32)
+    vectors += _SPREAD * random.standard_normal((rows, dim), np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     if not unit:
         vectors *= random.lognormal(0.5, 0.5, (rows, 1)).astype(np.float32)
     return vectors
 
 
+def entity_of(number: int) -> str:
+    """The entity of a row."""
+    return f"entity-{number % ENTITIES:04}"
+
+
 def make_columns(first: int, rows: int, *, unit: bool = True) -> Columns:
     """Rows [first, first + rows) as columns; the same ones only if asked for in the same pieces."""
     numbers = np.arange(first, first + rows)
     return {
-        "entity_id": [f"entity-{number % ENTITIES:04}" for number in numbers.tolist()],
+        "entity_id": list(map(entity_of, numbers.tolist())),
         "vector": make_vectors(rows, seed=first, unit=unit),
         "timestamp": START + numbers * STEP,
     }
@@ -111,7 +115,9 @@ class Datasets:
         self._scratch = scratch
 
     def directory(self, rows: int) -> Path:
-        """A closed database with `rows` sealed rows and then `HOT_ROWS` hot ones."""
+        """A closed database with `rows` sealed rows and then `HOT_ROWS` hot ones, left alone until
+        the background had nothing to do.
+        """
         path = self._scratch / f"rows-{rows}"
         if not path.exists():
             _build(path, rows)
@@ -123,17 +129,10 @@ def _build(path: Path, rows: int) -> None:
         collection = database.create_collection(COLLECTION, dim=DIM)
         for columns in sealed_columns(rows):
             collection.ingest(**columns)
-        wait_until_sealed(collection, tsvec.Settings().seal_rows - 1)
+        wait_until_sealed(collection)
     with tsvec.connect(path, settings=_SEAL_NOW) as database:
-        wait_until_sealed(database.collection(COLLECTION), 0)
+        collection = database.collection(COLLECTION)
+        wait_until_sealed(collection, hot_rows_max=0)
+        wait_until_settled(collection)
     with tsvec.connect(path) as database:
         database.collection(COLLECTION).ingest(**make_columns(rows, HOT_ROWS))
-
-
-def wait_until_sealed(collection: tsvec.Collection, hot_rows_max: int) -> None:
-    """Return once no more than so many rows are hot; TimeoutError if that never happens."""
-    deadline = time.monotonic() + _SEAL_SECONDS_MAX
-    while collection.get_collection_stats().hot_points > hot_rows_max:
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"more than {hot_rows_max} rows are still hot")
-        time.sleep(0.01)

@@ -15,6 +15,7 @@ import tsvec
 from benchmarks.data import Columns
 from benchmarks.measure import Context, timed
 from benchmarks.result import Figure, Outcome, Target
+from benchmarks.upkeep import check_points
 from tsvec.model.replies import TemporalKnnReply
 from tsvec.model.vectors import Float32Array, Int64Array
 
@@ -26,7 +27,7 @@ _SEED = 20_261_120
 
 @dataclass(frozen=True, slots=True)
 class Commits:
-    """One row a commit, in the order they arrived."""
+    """One row a commit, in the order they arrived; its hash is its key: none replaces another."""
 
     entity_id: list[str]
     key: list[str]
@@ -63,6 +64,7 @@ def run(context: Context) -> Outcome:
                 for at in range(0, len(order), BATCH_ROWS):
                     collection.ingest(**commits.columns(order[at : at + BATCH_ROWS]))
             rates.append(len(order) / watch.seconds)
+            check_points(collection, len(order))
             replies.append([collection.temporal_knn(**asked) for asked in make_probes(commits)])
         shutil.rmtree(path)
     same = sum(map(is_same, *replies))

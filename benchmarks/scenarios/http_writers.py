@@ -52,7 +52,7 @@ def run(context: Context) -> Outcome:
                 "no-op": lambda block: write(server, "/noop", block),
             }
         )
-        stored = server.metric("tsvec_seq")
+        stored = sum(server.metric(f"tsvec_points_{place}") for place in ("hot", "sealed"))
     if stored != context.blocks * (requests + warm_up) + 1:
         raise AssertionError(f"{stored:.0f} rows are stored, which is not what was sent")
     return _outcome(found["ingest"], found["no-op"], requests + warm_up)

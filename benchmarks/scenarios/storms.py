@@ -6,9 +6,9 @@ import shutil
 from dataclasses import dataclass
 
 import tsvec
-from benchmarks.data import wait_until_sealed
 from benchmarks.measure import Context, timed
 from benchmarks.result import Figure, Outcome, Target
+from benchmarks.upkeep import check_points, wait_until_sealed
 from tsvec.cli import demo
 from tsvec.cli.storms import COLLECTION, Storms, load_storms
 
@@ -50,7 +50,8 @@ def load(context: Context, storms: Storms) -> Loaded:
         with timed() as watch:
             demo.load(database, storms, lambda _: None)
         collection = database.collection(COLLECTION)
-        wait_until_sealed(collection, tsvec.Settings().seal_rows - 1)
+        wait_until_sealed(collection)
+        check_points(collection, len(storms))
         partitions = collection.get_collection_stats().partitions
     shutil.rmtree(path)
     return Loaded(watch.seconds, partitions)
