@@ -98,6 +98,8 @@ class Model:
         if not plan.steps:
             return
         first = seq - len(plan.steps) + 1
+        # Attributes that a restore brings back come behind its points, types come with them.
+        typed = first - 1 + sum(step.kind == "put" for step in plan.steps)
         self.ranges.append((first, seq))
         if plan.steps[0].kind != "attributes":
             self.commits.append((first, seq, at))
@@ -106,7 +108,7 @@ class Model:
                 self.entities.append(name)
                 self.types[name] = [(0, plan.types.get(name, GENERIC))]
             elif name in plan.types:
-                self.types[name].append((seq, plan.types[name]))
+                self.types[name].append((typed, plan.types[name]))
         for number, step in enumerate(plan.steps, first):
             self._take(step, number, at)
         if plan.steps[0].kind == "end":

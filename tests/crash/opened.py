@@ -14,7 +14,7 @@ import orjson
 import tsvec
 from tests.crash.changes import RETENTION_US
 from tests.crash.changing import PacedClock, make_changes, open_changes
-from tests.crash.child import check_rows, orphans
+from tests.crash.child import check_rows, orphans, recover
 from tests.crash.content import COLLECTION, DIM, content_of
 from tests.crash.processes import FORGETFUL, SETTINGS, Ledger
 from tsvec.engine.clock import SystemClock
@@ -202,6 +202,7 @@ def batches_in(path: Path) -> set[str]:
         batches: Counter[str] = Counter()
         problems = check_rows(opened.collection, batches)
         health = opened.database.get_health()
+    recover(path, SystemClock())
     assert problems == []
     assert health.status == "ok", health.problems
     assert orphans(path) == []

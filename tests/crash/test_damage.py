@@ -25,7 +25,7 @@ from tsvec.storage.log.segment import HEADER_BYTES as SEGMENT_HEADER_BYTES
 from tsvec.storage.log.segment import Segment
 from tsvec.storage.manifest import Manifest
 
-TRIALS = 1_000 if IS_LONG else 48
+TRIALS = 1_000 if IS_LONG else 40
 DAY_US = 86_400_000_000
 KINDS = (
     "*.log",

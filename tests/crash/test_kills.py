@@ -45,7 +45,7 @@ def test_a_clean_end_and_a_change_of_settings(ledger: Ledger):
         SETTINGS | {"seal_rows": 1, "segment_bytes_max": 1 << 16},
         FORGETFUL | {"segment_bytes_min": 1 << 18, "segment_bytes_max": 1 << 18},
     ):
-        writer = Writer(ledger, settings=settings, batches=15, changes=60, side=True)
+        writer = Writer(ledger, settings=settings, batches=15, changes=30, side=True)
         assert writer.wait() == 0, writer.errors
         found = ledger.check()
     assert set(found["batches"]) == ledger["sent"] == ledger["acked"]

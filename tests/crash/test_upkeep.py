@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
+import os
 import shutil
 import sys
+import threading
+from collections.abc import Callable
 from contextlib import nullcontext, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.crash.opened import Changing, wait_until
+from tests.crash.opened import Changing, Opened, batches_in, wait_until
 from tests.crash.processes import IS_LONG, Ledger
 from tests.gates import Gate
 from tsvec.engine.upkeep import maintainer, sealer
@@ -97,7 +103,7 @@ def test_upkeep_that_finds_the_disk_full_is_tried_again(
             changing.change(4)
             status = changing.collection.compact()
         assert any(step in problem for problem in problems)
-        if step not in (*PASSED, "overlay.written"):  # Which is not due at each try.
+        if step not in PASSED:
             health = changing.database.get_health()
             assert health.status == "degraded"
             assert step in health.problems[0]
@@ -136,33 +142,30 @@ def test_what_expired_makes_room_while_every_merge_finds_the_disk_full(ledger: L
     ledger.check()
 
 
-@pytest.mark.parametrize(
-    ("written", "swapped"),
-    [
-        ("seal.columns_written", "seal.window_set_swapped"),
-        ("compact.columns_written", "compact.swapped"),
-    ],
-)
-def test_what_dies_while_its_new_partition_is_written(
-    ledger: Ledger, tmp_path: Path, written: str, swapped: str
+@pytest.mark.parametrize("kind", ["seal", "compaction"])
+@pytest.mark.parametrize("moment", ["partition", "manifest"])
+def test_what_dies_while_its_new_partition_is_made(
+    ledger: Ledger, tmp_path: Path, kind: str, moment: str
 ):
     """It is dead in the new partition too: at once, and after a crash."""
-    writing, done = Gate(written), Gate(swapped)
+    step = "compact" if kind == "compaction" else "seal"
+    done = Gate("compact.swapped" if kind == "compaction" else "seal.window_set_swapped")
+    making = Gate("manifest.before_rename" if moment == "manifest" else f"{step}.columns_written")
     with Changing(ledger) as changing:
         changing.change(60)
-        changing.fail(writing)
-        if written.startswith("compact"):
-            changing.collection.compact(wait=False)
-        else:
-            while not writing.hits:
+        with changing.store.sealing if kind == "compaction" else nullcontext():
+            changing.fail(making)
+            if kind == "compaction":
+                changing.collection.compact(wait=False)
+            while not making.hits:
                 changing.change(1)
-        with writing:
+        with making:
             saved = changing.store.manifest.state_seq
             changing.change(40)
-            if written.startswith("compact"):
+            if (kind, moment) == ("compaction", "partition"):
                 wait_until(lambda: changing.store.manifest.state_seq > saved)
             changing.fail(done)
-        with done, changing.store.sealing if written.startswith("compact") else nullcontext():
+        with done, changing.store.sealing if kind == "compaction" else nullcontext():
             shutil.copytree(ledger.directory, tmp_path / "crashed")
     ledger.check(tmp_path / "crashed")
     ledger.check()
@@ -206,6 +209,38 @@ def test_a_manifest_that_may_not_last_stops_the_writing(ledger: Ledger, what: st
     assert ledger.check(older)["changes"]["present"] == found["changes"]["present"]
 
 
+@pytest.mark.parametrize("first", ["seal", "compaction"])
+def test_after_a_manifest_that_may_not_last_there_is_no_other(tmp_path: Path, first: str):
+    """Neither a seal nor a merge makes one or removes anything, though the disk is well again."""
+    with Opened(tmp_path / "data") as opened:
+        store, batches = opened.store, set()
+        with store.compacting:
+            while len(store.manifest.partitions) < 4:
+                batches |= opened.fill(70, name=f"part-{len(batches)}")
+                wait_until(opened.is_settled)
+            opened.fail("manifest.after_rename=eio@1")
+            if first == "seal":
+                stored, _ = opened.fill_until_refused()
+                batches |= stored
+        with suppress(UnavailableError):
+            opened.collection.compact()
+        wait_until(lambda: opened.database.get_health().status == "failed")
+        before = store.manifest
+        opened.fail("")
+        with suppress(UnavailableError):
+            opened.collection.compact()
+        wait_until(lambda: store.is_doubtful)
+        with store.sealing, store.compacting:
+            assert store.manifest is before
+            assert all((store.paths.root / file.path).exists() for file in before.live_files())
+    older = tmp_path / "older"
+    shutil.copytree(tmp_path / "data", older)
+    assert batches <= batches_in(tmp_path / "data")
+    (manifest,) = older.rglob("manifest.json")
+    before.write(opened.files, manifest)
+    assert batches <= batches_in(older)
+
+
 def test_a_seal_between_the_two_steps_of_a_drop_is_counted_once(ledger: Ledger, tmp_path: Path):
     """The log says that points are gone, the manifest still names them, and the state is saved."""
     gate = Gate("drop.logged")
@@ -241,3 +276,46 @@ def test_two_that_cut_the_log_cut_it_once(ledger: Ledger):
         wait_until(lambda: not changing.has_expired())
         changing.change(1)
     ledger.check()
+
+
+class FailingSyncs:
+    """Lets the `n`th fsync from now on fail, whichever file or directory it is of."""
+
+    def __init__(self, monkeypatch, n: int) -> None:
+        self.calls = 0
+        self._n = n
+        self._lock = threading.Lock()
+        for name in ("fsync", "fdatasync"):
+            monkeypatch.setattr(os, name, partial(self._sync, getattr(os, name)))
+
+    def _sync(self, real: Callable[[int], None], handle: int) -> None:
+        with self._lock:
+            self.calls += 1
+            if self.calls == self._n:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+        real(handle)
+
+
+def test_every_sync_of_upkeep_may_fail(tmp_path: Path, monkeypatch):
+    """One after the other, until a whole run of seals, merges and drops met no failure."""
+    for n in itertools.count(1, 3 if IS_LONG else 40):
+        ledger = Ledger(tmp_path / str(n))
+        with Changing(ledger) as changing, monkeypatch.context() as patch:
+            changing.change(40)
+            syncs = FailingSyncs(patch, n)
+            with suppress(UnavailableError):
+                changing.change(12)
+                changing.collection.compact()
+                changing.let_expire()
+                changing.change(12)
+                changing.collection.compact()
+            patch.undo()
+            if changing.database.get_health().status != "failed":
+                wait_until(changing.is_well)
+                changing.change(4)
+                assert changing.collection.compact().state == "idle"
+            assert reads_work(changing)
+        ledger.check()
+        shutil.rmtree(ledger.directory)
+        if syncs.calls < n:
+            return

@@ -71,8 +71,11 @@ def commit_manifest(store: CollectionStore, arrangement: Arrangement) -> None:
     """Make an arrangement durable; `store.arranging` must be held.
 
     Deaths and state are saved along where that pays. An error leaves the old manifest in force,
-    except SyncFailedError, after which nobody knows which one is.
+    except SyncFailedError, after which nobody knows which one is: no other may follow then, and
+    nothing that either of them names may go.
     """
+    if store.is_doubtful:
+        raise SyncFailedError(f"{store.paths.manifest}: the fsync before failed")
     before = store.manifest
     snapshot = _Snapshot()
     store.hold(lambda windows: _take(store, windows, arrangement, snapshot))
@@ -81,7 +84,8 @@ def commit_manifest(store: CollectionStore, arrangement: Arrangement) -> None:
     except BaseException as error:
         for part, _, unsaved_from in snapshot.saves:
             part.unfolded.unsave(unsaved_from)
-        if not isinstance(error, SyncFailedError):
+        store.is_doubtful = isinstance(error, SyncFailedError)
+        if not store.is_doubtful:
             _remove_unnamed(store, before)
         raise
     store.hold(lambda _: _adopt(store, manifest))

@@ -32,6 +32,8 @@ def drop_expired(store: CollectionStore, submit: Callable[[ExpireTask], None]) -
 
 def unlink_gone(store: CollectionStore) -> None:
     """Remove the files of partitions that no manifest names and no reader holds any more."""
+    if store.is_doubtful:
+        return
     live = {entry.name for entry in store.manifest.partitions}
     for _ in range(len(store.gone)):
         name = store.gone.popleft()
