@@ -17,6 +17,9 @@ from typer.exceptions import TyperException
 
 from tsvec.cli import render
 from tsvec.cli.commands.collections import compact, create, update
+from tsvec.cli.commands.entities import entities
+from tsvec.cli.commands.listing import points as points_app
+from tsvec.cli.commands.nearest import diff, knn, within
 from tsvec.cli.commands.points import delete, deleted, restore
 from tsvec.cli.console import out, show
 from tsvec.cli.demo import run as run_demo
@@ -27,7 +30,6 @@ from tsvec.cli.files.rows import prepare_all
 from tsvec.cli.options import (
     AsOfOption,
     AssumeUtc,
-    AtOption,
     BatchRows,
     CollectionOption,
     CreateOption,
@@ -36,10 +38,8 @@ from tsvec.cli.options import (
     DimOption,
     EndOption,
     EntityColumn,
-    EntityOption,
     FileArgument,
     HorizonOption,
-    IdsOption,
     JsonOption,
     LatenessOption,
     LimitOption,
@@ -53,10 +53,8 @@ from tsvec.cli.options import (
     TimeColumn,
     TimeUnitOption,
     TypeColumn,
-    TypesOption,
     UrlOption,
     VectorColumns,
-    VectorOption,
     VectorsOption,
     WindowSizeOption,
 )
@@ -80,7 +78,7 @@ from tsvec.model.errors import (
     CorruptError,
     TsvecError,
 )
-from tsvec.model.queries import HistoryRequest, Include, Order, TemporalKnnRequest
+from tsvec.model.queries import HistoryRequest, Include, Order
 from tsvec.model.validation import invalid_request
 from tsvec.server.serve import DEFAULT_HOST, DEFAULT_PORT, build_server
 
@@ -255,51 +253,6 @@ def _create(target: Target, name: str, wanted: dict[str, Any], *, asked: bool) -
 
 
 @app.command()
-def knn(
-    vector: VectorOption = None,
-    entity: EntityOption = None,
-    at: AtOption = None,
-    start: StartOption = None,
-    end: EndOption = None,
-    k: Annotated[int, typer.Option("-k", min=1, help="How many neighbours.")] = 10,
-    types: TypesOption = None,
-    ids: IdsOption = None,
-    distinct: Annotated[
-        bool, typer.Option("--distinct", help="Only the best point of each entity.")
-    ] = False,
-    vectors: VectorsOption = False,
-    explain: Annotated[bool, typer.Option("--explain", help="Show the plan that was run.")] = False,
-    as_of: AsOfOption = None,
-    url: UrlOption = None,
-    data: DataOption = None,
-    collection: CollectionOption = DEFAULT_COLLECTION,
-    as_json: JsonOption = False,
-) -> None:
-    """Find the points of a time range that are nearest to a vector."""
-    if (vector is None) == (entity is None):
-        raise typer.BadParameter("give either --vector or --entity")
-    if at is not None and entity is None:
-        raise typer.BadParameter("--at goes with --entity")
-    request = TemporalKnnRequest(
-        query_vector=vector,
-        entity_id=entity,
-        at=at,
-        start_time=start,
-        end_time=end,
-        k=k,
-        entity_types=types,
-        entity_ids=ids,
-        distinct="entity" if distinct else None,
-        include=_include(vectors=vectors),
-        explain=explain,
-        as_of=as_of,
-    )
-    with open_target(url, data) as target:
-        reply = target.collection(collection).answer(request)
-    show(reply, render.knn(reply), as_json=as_json)
-
-
-@app.command()
 def history(
     entity: Annotated[str, typer.Argument(help="Whose history.")],
     start: StartOption = None,
@@ -384,5 +337,8 @@ def demo(
     run_demo(data, port=port, keep=keep, as_json=as_json)
 
 
-for _command in (delete, restore, deleted, create, update, compact):
+app.command("range")(within)
+for _command in (knn, diff, delete, restore, deleted, create, update, compact):
     app.command()(_command)
+app.add_typer(points_app, name="points")
+app.add_typer(entities, name="entities")

@@ -9,9 +9,11 @@ import typer
 
 from tsvec.cli.files.values import TimeUnit, time_from_text, vector_from_value
 from tsvec.model.collections import Metric
+from tsvec.model.errors import InvalidRequestError
 from tsvec.model.limits import LIMITS
 from tsvec.model.points import OnConflict, OnError
-from tsvec.model.queries import PointRef
+from tsvec.model.queries import Order, PointRef
+from tsvec.model.strict_json import decode_object
 from tsvec.model.times import AsOf, moment_from_any
 from tsvec.model.validation import record_of
 from tsvec.model.vectors import Float32Array
@@ -36,6 +38,14 @@ def point(text: str) -> PointRef:
     if not at:
         raise typer.BadParameter(f"{text!r}: expected is ENTITY@TIME; --points FILE takes keys too")
     return record_of(PointRef, {"entity_id": entity_id, "timestamp": instant(time)})
+
+
+def json_object(text: str) -> dict[str, Any]:
+    """The JSON object given on the command line."""
+    try:
+        return decode_object(text.encode())
+    except InvalidRequestError as error:
+        raise typer.BadParameter(f"{text!r}: {error.message.removeprefix('body: ')}") from None
 
 
 def vector(text: str) -> Float32Array:
@@ -123,6 +133,24 @@ TypesOption = Annotated[
 ]
 IdsOption = Annotated[
     list[str] | None, typer.Option("--id", metavar="ID", help="Only this entity; repeatable.")
+]
+
+FilterOption = Annotated[
+    Any,
+    typer.Option(
+        "--filter",
+        parser=json_object,
+        metavar="JSON",
+        help='Only what this filter lets pass, such as \'{"wind": {"$gt": 100}}\'.',
+    ),
+]
+OrderOption = Annotated[Order, typer.Option("--order", help="The least first, or the greatest.")]
+KeyOption = Annotated[
+    str | None, typer.Option("--key", metavar="KEY", help="Of a point that was given one.")
+]
+EntityArgument = Annotated[str, typer.Argument(metavar="ENTITY", help="The entity.")]
+TimeArgument = Annotated[
+    int, typer.Argument(metavar="TIME", parser=instant, help="Event time, RFC 3339 or a date.")
 ]
 
 FileArgument = Annotated[

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Self, TypeVar
 from urllib.parse import quote, urlsplit
 
 import httpx
+import orjson
 from pydantic import BaseModel, ValidationError
 
 from tsvec.model.collections import (
@@ -27,25 +28,35 @@ from tsvec.model.errors import (
     UnavailableError,
     error_classes,
 )
+from tsvec.model.lists.replies import EntityList, PointList, UpdateReply
+from tsvec.model.lists.requests import EntitiesRequest, PointPatch, PointRequest, PointsRequest
+from tsvec.model.nearest.replies import TemporalDiffReply, TemporalRangeReply
+from tsvec.model.nearest.requests import TemporalDiffRequest, TemporalRangeRequest
 from tsvec.model.points import OnConflict, OnError
 from tsvec.model.queries import (
     DeletedPointsRequest,
     DeletePointsRequest,
     HistoryRequest,
+    PointRef,
+    ReadAt,
     RestorePointsRequest,
     TemporalKnnRequest,
 )
 from tsvec.model.replies import (
+    AttributesReply,
     DeletedPointList,
     DeleteReply,
+    EntityInfo,
     Health,
     HistoryReply,
     Info,
     IngestReply,
+    Point,
     RestoreReply,
     TemporalKnnReply,
 )
-from tsvec.model.validation import record_of
+from tsvec.model.times import time_to_datetime
+from tsvec.model.validation import given_record, record_of
 
 TIMEOUT_SECONDS = 60.0
 COMPACTION_PAUSE_SECONDS = 0.2
@@ -179,6 +190,16 @@ class RemoteCollection:
         path = _path(self.name, "query", "temporal-knn")
         return self._database.call(TemporalKnnReply, "POST", path, record=request)
 
+    def answer_range(self, request: TemporalRangeRequest) -> TemporalRangeReply:
+        """All points within a radius."""
+        path = _path(self.name, "query", "temporal-range")
+        return self._database.call(TemporalRangeReply, "POST", path, record=request)
+
+    def answer_diff(self, request: TemporalDiffRequest) -> TemporalDiffReply:
+        """How what is near differs between two time ranges."""
+        path = _path(self.name, "query", "temporal-diff")
+        return self._database.call(TemporalDiffReply, "POST", path, record=request)
+
     def get_collection_stats(self) -> CollectionStats:
         """Counts and sizes."""
         return self._database.call(CollectionStats, "GET", _path(self.name, "stats"))
@@ -196,8 +217,24 @@ class RemoteCollection:
     def deleted(self, request: DeletedPointsRequest) -> DeletedPointList:
         """One page of deleted points."""
         path = _path(self.name, "points", "deleted")
-        params = request.model_dump(mode="json", exclude_none=True)
-        return self._database.call(DeletedPointList, "GET", path, params=params)
+        return self._database.call(DeletedPointList, "GET", path, params=_query(request))
+
+    def points(self, request: PointsRequest) -> PointList:
+        """One page of points."""
+        path = _path(self.name, "points")
+        return self._database.call(PointList, "GET", path, params=_query(request))
+
+    def point(self, request: PointRequest) -> Point:
+        """One point."""
+        params = _query(request, "entity_id", "timestamp")
+        return self._database.call(Point, "GET", _point_path(self.name, request), params=params)
+
+    def update(self, ref: PointRef, patch: PointPatch) -> UpdateReply:
+        """Change a point's metadata."""
+        path, params = _point_path(self.name, ref), _query(ref, "entity_id", "timestamp")
+        # Of a patch, a null is a change, so it has to be sent.
+        body = patch.model_dump_json().encode()
+        return self._database.call(UpdateReply, "PATCH", path, body=body, params=params)
 
     def compact(
         self, *, wait: bool = True, progress: Callable[[CompactionStatus], None] | None = None
@@ -223,8 +260,60 @@ class RemoteEntities:
     def history(self, request: HistoryRequest) -> HistoryReply:
         """One page of an entity's points."""
         path = _path(self._collection, "entities", request.entity_id, "history")
-        params = request.model_dump(mode="json", exclude_none=True, exclude={"entity_id"})
-        return self._database.call(HistoryReply, "GET", path, params=params)
+        return self._database.call(HistoryReply, "GET", path, params=_query(request, "entity_id"))
+
+    def summaries(self, request: EntitiesRequest) -> EntityList:
+        """One page of entities."""
+        path = _path(self._collection, "entities")
+        return self._database.call(EntityList, "GET", path, params=_query(request))
+
+    def get_entity(self, entity_id: str, *, as_of: Any = None) -> EntityInfo:
+        """What is known of an entity."""
+        params = _query(given_record(ReadAt, as_of=as_of))
+        return self._database.call(EntityInfo, "GET", self._one(entity_id), params=params)
+
+    def delete_entity(self, entity_id: str) -> DeleteReply:
+        """Delete an entity with all its points."""
+        return self._database.call(DeleteReply, "DELETE", self._one(entity_id))
+
+    def get_entity_attributes(self, entity_id: str, *, as_of: Any = None) -> AttributesReply:
+        """An entity's attributes."""
+        params = _query(given_record(ReadAt, as_of=as_of))
+        path = self._one(entity_id, "attributes")
+        return self._database.call(AttributesReply, "GET", path, params=params)
+
+    def set_entity_attributes(
+        self, entity_id: str, attributes: Mapping[str, Any]
+    ) -> AttributesReply:
+        """Give an entity these attributes."""
+        path, body = self._one(entity_id, "attributes"), orjson.dumps(attributes)
+        return self._database.call(AttributesReply, "PUT", path, body=body)
+
+    def merge_entity_attributes(self, entity_id: str, patch: Mapping[str, Any]) -> AttributesReply:
+        """Change some of an entity's attributes."""
+        path, body = self._one(entity_id, "attributes"), orjson.dumps(patch)
+        return self._database.call(AttributesReply, "PATCH", path, body=body)
+
+    def _one(self, entity_id: str, *rest: str) -> str:
+        return _path(self._collection, "entities", entity_id, *rest)
+
+
+def _query(request: BaseModel, *of_path: str) -> dict[str, Any]:
+    """The fields of a request as query parameters, less those that its path names."""
+    fields = request.model_dump(mode="json", exclude_none=True, exclude=set(of_path))
+    # An empty list says "none of them", which no parameter at all would not.
+    return {name: _query_value(value) for name, value in fields.items()}
+
+
+def _query_value(value: Any) -> Any:
+    if value == []:
+        return ""
+    return orjson.dumps(value).decode() if isinstance(value, dict) else value
+
+
+def _point_path(collection: str, ref: PointRef) -> str:
+    when = time_to_datetime(ref.timestamp).isoformat()
+    return _path(collection, "points", ref.entity_id, when)
 
 
 def _path(collection: str, *rest: str) -> str:

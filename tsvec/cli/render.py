@@ -14,6 +14,8 @@ from rich.text import Text
 
 from tsvec.engine.verify import VerifyReport
 from tsvec.model.collections import CollectionInfo, CollectionStats, CompactionStatus
+from tsvec.model.lists.replies import PointList
+from tsvec.model.nearest.replies import RankedHit, TemporalDiffReply, TemporalRangeReply
 from tsvec.model.replies import (
     DeletedPointList,
     DeleteReply,
@@ -29,7 +31,7 @@ from tsvec.model.replies import (
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _VECTOR_ELEMENTS_SHOWN = 4
-_ELASTIC = {"collection", "entity", "key", "metadata"}
+_ELASTIC = {"collection", "entity", "key", "metadata", "attributes"}
 """Columns of any length, which give way where the terminal is narrow."""
 
 
@@ -86,7 +88,7 @@ def plural(count: int, word: str) -> str:
 
 def knn(reply: TemporalKnnReply) -> RenderableType:
     """Hits as a table, nearest first, and a line on how they were found."""
-    columns = ["entity", "type", "time (UTC)", "distance", "key", "vector", "metadata"]
+    columns = ["entity", "type", "time (UTC)", "distance", "score", "key", "vector", "metadata"]
     counted = reply.eligible.relation == "eq"
     among = f"of {reply.eligible.value:,} to choose from" if counted else "found"
     found = "exact" if reply.exact else "approximate"
@@ -97,6 +99,44 @@ def knn(reply: TemporalKnnReply) -> RenderableType:
     return Group(*parts)
 
 
+def within(reply: TemporalRangeReply) -> RenderableType:
+    """The points within a radius as a table, nearest first, and how many there are."""
+    columns = ["entity", "type", "time (UTC)", "distance", "key", "vector", "metadata"]
+    told = f"{reply.matched.value:,} within the radius of {reply.eligible.value:,} to choose from"
+    if reply.truncated:
+        told += f", the nearest {reply.returned:,} shown"
+    told += f", as of seq {reply.as_of_seq:,}"
+    parts: list[RenderableType] = [_points(reply.hits, columns), Text(told, style="dim")]
+    if reply.explain:
+        parts.append(_plan(reply.explain))
+    return Group(*parts)
+
+
+def difference(reply: TemporalDiffReply) -> RenderableType:
+    """Entities that entered, left or moved, one a line."""
+    ranks = ["rank", "was", "distance", "change"]
+    rows = table(["entity", "what", *ranks, "time (UTC)"], right=ranks)
+    changed = [(one, "entered", "", "") for one in reply.entered]
+    for each in reply.moved:
+        change = f"{each.distance_delta:+.5g}"
+        changed.append((each.after, "moved", f"{each.before.rank:,}", change))
+    for one, what, was, change in sorted(changed, key=lambda row: row[0].rank):
+        rows.add_row(*_ranked(one, what, f"{one.rank:,}", was, change))
+    for one in reply.left:
+        rows.add_row(*_ranked(one, "left", "", f"{one.rank:,}", ""))
+    told = (
+        f"{len(reply.entered):,} entered, {len(reply.left):,} left, {len(reply.moved):,} moved, "
+        f"{reply.stayed:,} stayed, as of seq {reply.as_of_seq:,}"
+    )
+    return Group(rows, Text(told, style="dim"))
+
+
+def _ranked(one: RankedHit, what: str, rank: str, was: str, change: str) -> list[Text]:
+    hit = one.hit
+    name, time = printable(hit.entity_id), moment(hit.timestamp)
+    return [cell(text) for text in (name, what, rank, was, f"{hit.distance:.5g}", change, time)]
+
+
 def _plan(explain: Explain) -> RenderableType:
     steps = table(["part", "method", "rows", "rows scanned"], right=["rows", "rows scanned"])
     for step in explain.steps:
@@ -105,6 +145,8 @@ def _plan(explain: Explain) -> RenderableType:
         f"{plural(explain.rows_scanned, 'row')} scanned, {explain.rows_rescored:,} measured again, "
         f"{plural(explain.parts_pruned, 'part')} pruned, {explain.microseconds / 1e3:.2f} ms"
     )
+    if explain.rows_decayed:
+        summary += f", {plural(explain.rows_decayed, 'row')} too old to count"
     return Group(steps, Text(summary, style="dim"))
 
 
@@ -115,11 +157,27 @@ def history(entity_id: str, reply: HistoryReply) -> RenderableType:
     return Group(points, *_page_end(reply))
 
 
-def _page_end(page: HistoryReply | DeletedPointList) -> list[RenderableType]:
-    told = f"{plural(len(page.items), 'point')}, as of seq {page.as_of_seq:,}"
-    end: list[RenderableType] = [Text(told, style="dim")]
-    if page.next_cursor:
-        end.append(_to_be_copied(f"more with --cursor {page.next_cursor}"))
+def points(reply: PointList) -> RenderableType:
+    """Points of any entities, one a line."""
+    columns = ["entity", "type", "time (UTC)", "seq", "key", "vector", "metadata"]
+    return Group(_points(reply.items, columns), *_page_end(reply))
+
+
+def point(found: Point, told: str = "") -> RenderableType:
+    """One point, and what became of it."""
+    columns = ["entity", "type", "time (UTC)", "seq", "key", "vector", "metadata"]
+    return Group(_points([found], columns), *([Text(told, style="dim")] if told else []))
+
+
+def _page_end(page: HistoryReply | DeletedPointList | PointList) -> list[RenderableType]:
+    return page_end(plural(len(page.items), "point"), page.as_of_seq, page.next_cursor)
+
+
+def page_end(told: str, seq: int, cursor: str | None) -> list[RenderableType]:
+    """What a page held, and how to get the next."""
+    end: list[RenderableType] = [Text(f"{told}, as of seq {seq:,}", style="dim")]
+    if cursor:
+        end.append(_to_be_copied(f"more with --cursor {cursor}"))
     return end
 
 
@@ -164,6 +222,8 @@ def collection(found: CollectionInfo) -> RenderableType:
     about.add_row("allowed lateness", found.allowed_lateness or f"{found.window_size} (a window)")
     about.add_row("retention", found.retention or "none")
     about.add_row("history horizon", found.history_horizon)
+    if found.space is not None:
+        about.add_row("space", printable(found.space))
     about.add_row("last change", f"{found.seq:,}")
     return about
 
@@ -183,13 +243,13 @@ def _points(points: Sequence[Point], columns: Sequence[str], title: str | None =
         for name in columns
         if name not in _OPTIONAL or any(_CELLS[name](point) for point in points)
     ]
-    made = table(shown, right=["distance", "seq", "deletion"], title=title)
+    made = table(shown, right=["distance", "score", "seq", "deletion"], title=title)
     for point in points:
-        made.add_row(*(_cell(_CELLS[name](point)) for name in shown))
+        made.add_row(*(cell(_CELLS[name](point)) for name in shown))
     return made
 
 
-def _cell(text: str) -> Text:
+def cell(text: str) -> Text:
     """One line, cut where its column has to give way."""
     return Text(text, no_wrap=True, overflow="ellipsis")
 
@@ -213,6 +273,7 @@ _CELLS: dict[str, Callable[[Any], str]] = {
     "type": lambda point: printable(point.entity_type),
     "time (UTC)": lambda point: moment(point.timestamp),
     "distance": lambda hit: f"{hit.distance:.5g}",
+    "score": lambda hit: "" if hit.score is None else f"{hit.score:.5g}",
     "deleted (UTC)": lambda point: moment(point.deleted_at),
     "deletion": lambda point: f"{point.deleted_seq:,}",
     "seq": lambda point: f"{point.seq:,}",
@@ -220,7 +281,7 @@ _CELLS: dict[str, Callable[[Any], str]] = {
     "vector": lambda point: vector(point.vector),
     "metadata": lambda point: pairs(point.metadata),
 }
-_OPTIONAL = {"key", "vector", "metadata"}
+_OPTIONAL = {"score", "key", "vector", "metadata"}
 
 
 def ingest(reply: IngestReply, seconds: float) -> RenderableType:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,21 +20,29 @@ from tsvec.model.collections import (
     Metric,
 )
 from tsvec.model.errors import InvalidRequestError, NotFoundError
+from tsvec.model.lists.replies import EntityList, PointList, UpdateReply
+from tsvec.model.lists.requests import EntitiesRequest, PointPatch, PointRequest, PointsRequest
+from tsvec.model.nearest.replies import TemporalDiffReply, TemporalRangeReply
+from tsvec.model.nearest.requests import TemporalDiffRequest, TemporalRangeRequest
 from tsvec.model.points import OnConflict, OnError
 from tsvec.model.queries import (
     DeletedPointsRequest,
     DeletePointsRequest,
     HistoryRequest,
+    PointRef,
     RestorePointsRequest,
     TemporalKnnRequest,
 )
 from tsvec.model.replies import (
+    AttributesReply,
     DeletedPointList,
     DeleteReply,
+    EntityInfo,
     Health,
     HistoryReply,
     Info,
     IngestReply,
+    Point,
     RestoreReply,
     TemporalKnnReply,
 )
@@ -47,6 +55,26 @@ class EntitiesTarget(Protocol):
 
     def history(self, request: HistoryRequest) -> HistoryReply:
         """One page of an entity's points."""
+
+    def summaries(self, request: EntitiesRequest) -> EntityList:
+        """One page of entities."""
+
+    def get_entity(self, entity_id: str, *, as_of: Any = None) -> EntityInfo:
+        """What is known of an entity."""
+
+    def delete_entity(self, entity_id: str) -> DeleteReply:
+        """Delete an entity with all its points."""
+
+    def get_entity_attributes(self, entity_id: str, *, as_of: Any = None) -> AttributesReply:
+        """An entity's attributes."""
+
+    def set_entity_attributes(
+        self, entity_id: str, attributes: Mapping[str, Any]
+    ) -> AttributesReply:
+        """Give an entity these attributes."""
+
+    def merge_entity_attributes(self, entity_id: str, patch: Mapping[str, Any]) -> AttributesReply:
+        """Change some of an entity's attributes."""
 
 
 class CollectionTarget(Protocol):
@@ -63,6 +91,12 @@ class CollectionTarget(Protocol):
     def answer(self, request: TemporalKnnRequest) -> TemporalKnnReply:
         """The nearest points."""
 
+    def answer_range(self, request: TemporalRangeRequest) -> TemporalRangeReply:
+        """All points within a radius."""
+
+    def answer_diff(self, request: TemporalDiffRequest) -> TemporalDiffReply:
+        """How what is near differs between two time ranges."""
+
     def get_collection_stats(self) -> CollectionStats:
         """Its counts and sizes."""
 
@@ -74,6 +108,15 @@ class CollectionTarget(Protocol):
 
     def deleted(self, request: DeletedPointsRequest) -> DeletedPointList:
         """One page of deleted points."""
+
+    def points(self, request: PointsRequest) -> PointList:
+        """One page of points."""
+
+    def point(self, request: PointRequest) -> Point:
+        """One point."""
+
+    def update(self, ref: PointRef, patch: PointPatch) -> UpdateReply:
+        """Change a point's metadata."""
 
     def compact(
         self, *, wait: bool = True, progress: Callable[[CompactionStatus], None] | None = None
@@ -106,6 +149,7 @@ class Target(Protocol):
         allowed_lateness: str | None = None,
         retention: str | None = None,
         history_horizon: str = "7d",
+        space: str | None = None,
     ) -> object:
         """Make a collection; ConflictError if there is one of this name."""
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tsvec.engine.entities import Entities
+from tsvec.engine.facade.nearest import NearestReads
 from tsvec.engine.facade.reads import PointReads
 from tsvec.engine.facade.writes import PointWrites
 from tsvec.engine.store import CollectionStore
@@ -22,7 +23,7 @@ __all__ = ["Collection", "PreparedKnn", "Promise"]
 _PROGRESS_SECONDS = 0.2
 
 
-class Collection(PointWrites, PointReads):
+class Collection(PointWrites, PointReads, NearestReads):
     """A handle by name: cheap, and may outlive its collection. It keeps its database alive."""
 
     @property

@@ -40,6 +40,7 @@ from tsvec.storage.failpoints import FailPoints
 from tsvec.storage.files import Files
 from tsvec.storage.layout import FORMAT_VERSION, RootDirectory
 from tsvec.storage.open_columns import OpenColumns
+from tsvec.window.masks.cache import MaskCache
 
 API_VERSION = "1.0.0"
 _CAPABILITIES = ["arrow_ingest", "as_of", "exact_knn", "explain", "undo"]
@@ -74,6 +75,7 @@ class Database:
                 settings=settings,
                 clock=clock,
                 expiry=ExpiryClock(clock),
+                masks=MaskCache(settings.filter_cache_bytes),
             )
             tenant = self._root.tenant(DEFAULT_TENANT)
             self._stores = Stores(ground, clock, tenant)
@@ -110,7 +112,7 @@ class Database:
         """Make a collection; ConflictError if the name is taken.
 
         Options are the other fields of `CollectionConfig`: `window_size`, `allowed_lateness`,
-        `retention`, `history_horizon`.
+        `retention`, `history_horizon`, `space`.
         """
         config = given_record(CollectionConfig, name=name, dim=dim, metric=metric, **options)
         self._stores.create(config)
@@ -133,7 +135,7 @@ class Database:
         """Change what may be changed, the fields of `CollectionPatch`; durable when it returns."""
         store = self._stores.get(name)
         given = record_of(CollectionPatch, changes).changes
-        task = ConfigureTask(store, lambda config: config.model_copy(update=given))
+        task = ConfigureTask(store, lambda config: config.changed(given))
         self._writer.submit(task)
         return task.future.result()
 
@@ -221,6 +223,7 @@ def _shut_down(
     stores.close()
     ground.duck.close()
     ground.compaction_duck.close()
+    ground.masks.close()
     root.close()
 
 

@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from tsvec.engine.facade.paging import read_page
 from tsvec.engine.store import CollectionStore
 from tsvec.engine.writing.tasks import AttributesTask, DeleteTask, Task
 from tsvec.model.attributes import merge_patch
+from tsvec.model.lists.replies import EntityList
+from tsvec.model.lists.requests import EntitiesRequest
 from tsvec.model.queries import DeletePointsRequest, HistoryRequest, Include, Order, ReadAt
 from tsvec.model.replies import AttributesReply, DeleteReply, EntityInfo, HistoryReply
 from tsvec.model.validation import given_record, invalid_field
-from tsvec.query.history import describe_attributes, describe_entity, page_history
+from tsvec.query.history import describe_attributes, describe_entity
+from tsvec.query.lists.entities import page_entities
+from tsvec.query.lists.history import page_history
 
 
 class Entities:
-    """Single entities: what is known of them, and how that is changed."""
+    """The entities: which there are, what is known of each, and how that is changed."""
 
     def __init__(
         self, store: Callable[[], CollectionStore], submit: Callable[[Task], None]
@@ -30,6 +35,19 @@ class Entities:
         at = given_record(ReadAt, as_of=as_of, wait_for_seq=wait_for_seq)
         return describe_entity(self._store().read(at.as_of, at.wait_for_seq), entity_id)
 
+    def list_entities(self, **request: Any) -> EntityList:
+        """One page of the entities that have points.
+
+        Keywords are the fields of `EntitiesRequest`: `prefix`, `entity_types`, `filter` (of their
+        attributes), `start_time`, `end_time` (seen in between), `sort`, `order`, `limit`, `cursor`,
+        `as_of`, `wait_for_seq`.
+        """
+        return self.summaries(given_record(EntitiesRequest, **request))
+
+    def summaries(self, request: EntitiesRequest) -> EntityList:
+        """`list_entities` for a request record."""
+        return page_entities(read_page(self._store(), request), request)
+
     def get_history(
         self,
         entity_id: str,
@@ -39,11 +57,15 @@ class Entities:
         limit: int = 100,
         order: Order = "asc",
         cursor: str | None = None,
+        every: str | None = None,
         include: Sequence[Include] = ("metadata",),
         as_of: Any = None,
         wait_for_seq: int | None = None,
     ) -> HistoryReply:
-        """One page of an entity's points by event time."""
+        """One page of an entity's points by event time.
+
+        With `every`, a duration such as `1h`, only the newest of each interval so wide.
+        """
         request = given_record(
             HistoryRequest,
             entity_id=entity_id,
@@ -52,6 +74,7 @@ class Entities:
             limit=limit,
             order=order,
             cursor=cursor,
+            every=every,
             include=list(include),
             as_of=as_of,
             wait_for_seq=wait_for_seq,
@@ -60,7 +83,7 @@ class Entities:
 
     def history(self, request: HistoryRequest) -> HistoryReply:
         """`get_history` for a request record."""
-        return page_history(self._store().read(request.as_of, request.wait_for_seq), request)
+        return page_history(read_page(self._store(), request), request)
 
     def delete_entity(self, entity_id: str) -> DeleteReply:
         """Delete all points of an entity, its type and its attributes.

@@ -11,6 +11,7 @@ from tsvec.model.collections import CollectionConfig
 from tsvec.model.errors import GoneError
 from tsvec.model.times import TIME_MIN_US, AsOf
 from tsvec.model.validation import invalid_field
+from tsvec.model.vectors import Int64Array
 from tsvec.storage.manifest import Manifest
 from tsvec.window.part import Seqs
 from tsvec.window.window_set import WindowSet
@@ -46,6 +47,23 @@ def seq_at(
     found = max(found, windows.registry.attributes.last_seq_by(time))
     found = max([found, *(seq for seq, at in configured if at <= time)])
     return min(found, windows.seq)
+
+
+def time_of_seq(windows: WindowSet, configured: Iterable[tuple[int, int]]) -> int | None:
+    """When (µs) the last change of a window set was recorded; None if nothing of it is kept."""
+    seq = windows.seq
+    parts = [part for part in windows.stored() if part.seq_min <= seq]
+    for part in parts:
+        if part.seq_max == seq:
+            return part.recorded_max
+    known = [(at, n) for n, at in (*configured, *windows.registry.attributes.times()) if n <= seq]
+    for part in parts:
+        every = slice(0, part.rows)
+        known += _latest(part.seqs(every), part.recorded(every), seq)
+        if part.has_deaths:
+            deaths = part.deaths()
+            known += _latest(deaths.seq, deaths.at, seq)
+    return max(known)[0] if known else None
 
 
 def oldest_as_of(
@@ -90,6 +108,15 @@ def _gone(windows: WindowSet, as_of: AsOf) -> GoneError:
     return GoneError(
         f"as_of: {as_of} lies beyond the history_horizon of {horizon}, for which the past is kept"
     )
+
+
+def _latest(seqs: Seqs, times: Int64Array, seq: int) -> list[tuple[int, int]]:
+    """The time and number of the last of these changes that is not after `seq`."""
+    places = np.flatnonzero(seqs <= seq)
+    if not len(places):
+        return []
+    last = places[np.argmax(seqs[places])]
+    return [(int(times[last]), int(seqs[last]))]
 
 
 def _last(seqs: Seqs, mask: NDArray[np.bool_]) -> int:

@@ -9,13 +9,14 @@ import threading
 from collections.abc import Callable
 
 from tsvec.engine.clock import Clock, ExpiryClock
-from tsvec.engine.horizon import cutoff_at, find_past, oldest_as_of
+from tsvec.engine.horizon import cutoff_at, find_past, oldest_as_of, time_of_seq
 from tsvec.model.collections import CollectionConfig
 from tsvec.model.errors import CollectionNotFoundError, UnavailableError
 from tsvec.model.limits import LIMITS
 from tsvec.model.times import TIME_MIN_US, AsOf
 from tsvec.storage.manifest import Manifest
 from tsvec.window.entities import EntityRegistry
+from tsvec.window.masks.cache import MaskCache
 from tsvec.window.window_set import WindowSet
 
 
@@ -26,7 +27,12 @@ class Published:
     """
 
     def __init__(
-        self, clock: Clock, expiry: ExpiryClock, manifest: Manifest, registry: EntityRegistry
+        self,
+        clock: Clock,
+        expiry: ExpiryClock,
+        manifest: Manifest,
+        registry: EntityRegistry,
+        masks: MaskCache,
     ) -> None:
         self.manifest = manifest
         self.configured = list(manifest.config_changes)
@@ -47,6 +53,7 @@ class Published:
             (),
             (),
             registry,
+            masks=masks,
         )
 
     @property
@@ -75,6 +82,11 @@ class Published:
         if config.retention is None:
             return TIME_MIN_US
         return cutoff_at(config, self._expiry.now_us())
+
+    def recorded_time(self, windows: WindowSet) -> int:
+        """When (µs) the last change of a window set of this collection was recorded."""
+        found = time_of_seq(windows, self.configured)
+        return windows.recorded_at if found is None else found
 
     def oldest_as_of(self) -> int:
         """The oldest change after which the collection can still be read."""

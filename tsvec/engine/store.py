@@ -27,6 +27,7 @@ from tsvec.window.deaths import deaths_of
 from tsvec.window.entities import EntityDraft, EntityRegistry
 from tsvec.window.hot import HotRows, HotSet
 from tsvec.window.identity import find_by_seq
+from tsvec.window.masks.cache import MaskCache
 from tsvec.window.part import ALIVE, Numbers, Seqs
 from tsvec.window.sealed import SealedPart
 from tsvec.window.window_set import WindowSet
@@ -36,7 +37,8 @@ from tsvec.window.window_set import WindowSet
 class Ground:
     """What every store of a database works with.
 
-    `duck` writes seals and checkpoints, `compaction_duck` what takes long and must not delay them.
+    `duck` writes seals and checkpoints, `compaction_duck` what takes long and must not delay them;
+    `masks` remembers what filters let pass.
     """
 
     files: Files
@@ -46,6 +48,7 @@ class Ground:
     settings: Settings
     clock: Clock
     expiry: ExpiryClock
+    masks: MaskCache = field(default_factory=MaskCache)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,7 @@ class CollectionStore(Published):
     """The writer thread applies changes, upkeep rearranges parts, anyone reads `windows`.
 
     `arranging` is held by whoever commits a manifest, `sealing` and `compacting` by a whole run of
-    that kind.
+    that kind. It is doubtful once nobody knows which manifest is on disk.
     """
 
     def __init__(
@@ -101,11 +104,12 @@ class CollectionStore(Published):
         log: Log,
         registry: EntityRegistry,
     ) -> None:
-        super().__init__(ground.clock, ground.expiry, manifest, registry)
+        super().__init__(ground.clock, ground.expiry, manifest, registry, ground.masks)
         self.ground = ground
         self.paths = paths
         self.log = log
         self.registry = registry
+        self.is_doubtful = False
         self.sealing = threading.Lock()
         self.compacting = threading.Lock()
         self.arranging = threading.RLock()
@@ -247,6 +251,7 @@ class CollectionStore(Published):
             before.sealed if sealed is None else sealed,
             self._hot.slices(),
             self.registry,
+            masks=before.masks,
         )
 
     def _bury(self, burial: Burial) -> None:

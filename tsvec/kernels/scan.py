@@ -47,6 +47,33 @@ def scan_nearest(
     return -scores.astype(np.float64), rows
 
 
+def scan_all(
+    metric: Metric, query: NDArray[np.float32], vectors: NDArray[np.float32]
+) -> Float64Array:
+    """The cost of every row, (rows,); arguments as those of `scan_nearest`."""
+    rows, dim = vectors.shape
+    scores = np.empty(rows, np.float32)
+    arrays = (faiss.swig_ptr(scores), faiss.swig_ptr(query), faiss.swig_ptr(vectors))
+    if metric == "l2":
+        faiss.fvec_L2sqr_ny(*arrays, dim, rows)  # type: ignore[attr-defined]  # not in its stubs
+        return scores.astype(np.float64)
+    faiss.fvec_inner_products_ny(*arrays, dim, rows)  # type: ignore[attr-defined]
+    return -scores.astype(np.float64)
+
+
+def cost_bounds(
+    metric: Metric, costs: Float64Array, dim: int, query_norm: float, norm_max: float
+) -> tuple[Float64Array, Float64Array]:
+    """Between which numbers `cost_of` of the same points lies, for costs of a scan."""
+    if metric == "l2":
+        error = cost_error(metric, 1.0, dim, query_norm, norm_max)
+        least = cost_error(metric, 0.0, dim, query_norm, norm_max)
+        errors = costs * (error - least) + least
+        return costs - errors, costs + errors
+    error = cost_error(metric, 0.0, dim, query_norm, norm_max)
+    return costs - error, costs + error
+
+
 def cost_of(metric: Metric, distance: float) -> float:
     """The cost, without rounding of a scan, of a point at this distance."""
     match metric:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from tsvec.model.errors import ConflictError, ErrorDetail
 from tsvec.model.limits import LIMITS
+from tsvec.model.points import Space
 from tsvec.model.times import Duration, duration_to_us
 from tsvec.model.vectors import RECORD
 
@@ -61,6 +64,11 @@ class CollectionConfig(BaseModel):
     history_horizon: Duration = Field(
         default="7d", description="How far back `as_of` and the undoing of deletes reach."
     )
+    space: Space | None = Field(
+        default=None,
+        description="The embedding model that makes the vectors; fixed once set. Requests that "
+        "name another one are refused.",
+    )
 
     @property
     def window_us(self) -> int:
@@ -82,6 +90,23 @@ class CollectionConfig(BaseModel):
         """The history horizon in microseconds."""
         return duration_to_us(self.history_horizon)
 
+    def changed(self, changes: Mapping[str, Any]) -> Self:
+        """With these fields of a `CollectionPatch`; ConflictError for another space."""
+        space = changes.get("space")
+        if self.space is not None and space is not None:
+            self.check_space(space)
+        return self.model_copy(update=dict(changes))
+
+    def check_space(self, space: str | None) -> None:
+        """ConflictError if vectors of a space that was named are not those of the collection."""
+        if space is None or space == self.space:
+            return
+        if self.space is None:
+            problem = f"the collection {self.name!r} has no space; set it with update_collection"
+        else:
+            problem = f"the space of the collection {self.name!r} is {self.space!r}, not {space!r}"
+        raise ConflictError(problem, [ErrorDetail(field="space", message=problem)])
+
 
 class CollectionPatch(BaseModel):
     """The changes of an update; at least one field."""
@@ -102,17 +127,22 @@ class CollectionPatch(BaseModel):
         exclude_if=lambda value: value is None,
         description="New reach of `as_of` and undoing.",
     )
+    space: Space | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="The embedding model that makes the vectors, if none was named yet.",
+    )
 
     @property
     def changes(self) -> dict[str, Any]:
         """The fields that were given, a null among them."""
         return {name: getattr(self, name) for name in self.model_fields_set}
 
-    @field_validator("window_size", "history_horizon")
+    @field_validator("window_size", "history_horizon", "space")
     @classmethod
     def _set(cls, value: str | None) -> str:
         if value is None:
-            raise ValueError("a duration is expected; leave the field out to keep what is set")
+            raise ValueError("a value is expected; leave the field out to keep what is set")
         return value
 
     @model_validator(mode="after")
@@ -140,6 +170,9 @@ class CollectionInfo(BaseModel):
     )
     history_horizon: str = Field(
         description="How far back `as_of` and the undoing of deletes reach."
+    )
+    space: str | None = Field(
+        description="The embedding model that makes the vectors; null: none was named."
     )
     history: str = Field(description="Names the unbroken line of seqs; new after a recreate.")
     created_at: datetime = Field(description="When it was made.")

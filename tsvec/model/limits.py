@@ -11,15 +11,23 @@ class Limits(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     dim_max: int = Field(default=4_096, description="Dimensions of a vector.")
-    k_max: int = Field(default=10_000, description="Neighbours asked for in one query.")
+    k_max: int = Field(
+        default=10_000,
+        description="Neighbours asked for in one query, points in one temporal_range.",
+    )
     batch_rows_max: int = Field(default=100_000, description="Points in one ingest request.")
     json_bytes_max: int = Field(default=8 << 20, description="Bytes of a JSON request body.")
     body_bytes_max: int = Field(
         default=64 << 20, description="Bytes of an NDJSON or Arrow request body, after inflation."
     )
-    queries_max: int = Field(default=1_000, description="Queries in one temporal_knn_batch.")
+    queries_max: int = Field(
+        default=1_000,
+        description="Queries in one temporal_knn_batch, moments in one temporal_knn_walk.",
+    )
     batch_hits_max: int = Field(
-        default=100_000, description="The sum of `k` over the queries of one temporal_knn_batch."
+        default=100_000,
+        description="The sum of `k` over the queries of one temporal_knn_batch or the moments of "
+        "one temporal_knn_walk.",
     )
     selector_items_max: int = Field(
         default=1_000, description="Names in `entity_ids` or `entity_types`."
@@ -29,6 +37,15 @@ class Limits(BaseModel):
     )
     delete_rows_max: int = Field(
         default=1_000_000, description="Points that one delete or restore may touch."
+    )
+    filter_depth_max: int = Field(
+        default=16, description="Nesting of `$and`, `$or`, `$not` and `$attributes` in a filter."
+    )
+    filter_terms_max: int = Field(
+        default=1_000, description="Paths, operators and values of lists in a filter."
+    )
+    filter_bytes_max: int = Field(
+        default=256 << 10, description="UTF-8 bytes of the paths and texts in a filter."
     )
     page_items_max: int = Field(default=1_000, description="Items on one page of a list.")
     entity_id_bytes_max: int = Field(default=256, description="UTF-8 bytes of an entity id.")
@@ -42,6 +59,9 @@ class Limits(BaseModel):
     )
     attributes_bytes_max: int = Field(
         default=64 << 10, description="Bytes of one entity's attributes, as compact JSON."
+    )
+    space_bytes_max: int = Field(
+        default=128, description="UTF-8 bytes of the name of an embedding model."
     )
     collections_max: int = Field(default=1_000, description="Collections of one tenant.")
     deadline_seconds: int = Field(

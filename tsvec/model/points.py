@@ -102,6 +102,13 @@ PointKey = Annotated[
     _text_field(LIMITS.key_bytes_max),
     AfterValidator(_text("a key", LIMITS.key_bytes_max)),
 ]
+Space = Annotated[
+    str,
+    _text_field(LIMITS.space_bytes_max),
+    AfterValidator(_text("a space", LIMITS.space_bytes_max)),
+]
+"""Names the embedding model that made the vectors."""
+
 Metadata = Annotated[dict[str, Any], AfterValidator(_check_metadata)]
 
 
@@ -145,6 +152,11 @@ class IngestRequest(BaseModel):
         description="What a row does whose entity, timestamp and key are taken by a point of other "
         "content: replace it, be a bad row, or be passed over.",
     )
+    space: Space | None = Field(
+        default=None,
+        description="The embedding model of the vectors; another one than the collection's is a "
+        "`conflict`.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +175,8 @@ class PointBatch:
 
     `vector` is float32 of shape (rows, dim), C-contiguous and finite; `timestamp` is int64 µs since
     1970 UTC, `TIME_MISSING` where the commit time is to be used; `metadata` holds compact JSON.
-    `origin` gives each row's place in the request it came from (rows refused there are absent).
+    `origin` gives each row's place in the request it came from (rows refused there are absent),
+    `space` names the embedding model that the request says made the vectors.
     """
 
     entity_id: Sequence[str]
@@ -174,6 +187,7 @@ class PointBatch:
     key: Sequence[str | None]
     origin: Int64Array
     refused: tuple[RowError, ...] = field(default=())
+    space: str | None = None
 
     def __len__(self) -> int:
         return len(self.entity_id)

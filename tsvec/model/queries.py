@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
 
+from tsvec.model.filters.parser import Filter
 from tsvec.model.limits import LIMITS
-from tsvec.model.points import EntityId, EntityType, PointKey
-from tsvec.model.times import SEQ_MAX, TIME_MAX_US, TIME_MIN_US, Instant, Moment
+from tsvec.model.nearest.decay import TimeDecay
+from tsvec.model.points import EntityId, EntityType, PointKey, Space
+from tsvec.model.times import SEQ_MAX, TIME_MAX_US, TIME_MIN_US, Duration, Instant, Moment
 from tsvec.model.vectors import RECORD, Vector
 
 Include = Literal["metadata", "vector"]
@@ -57,8 +59,20 @@ class ReadAt(BaseModel):
     )
 
 
-class TemporalKnnRequest(TimeRange, ReadAt):
-    """Which points of a time range are nearest to a vector, or to where an entity was."""
+class PageRequest(ReadAt):
+    """Which page of a list. Every page is read as of the change the first one was read after."""
+
+    operation: ClassVar[str]
+    """The operation that answers it; a cursor is good for no other."""
+
+    limit: _Limit = Field(default=100, description="Items on a page.")
+    cursor: str | None = Field(default=None, description="`next_cursor` of the page before.")
+
+
+class NearRequest(BaseModel):
+    """What to compare with, who may be an answer, and what an answer carries."""
+
+    model_config = RECORD
 
     query_vector: Vector | None = Field(
         default=None, description="The vector to compare with; or give `entity_id`."
@@ -71,17 +85,21 @@ class TemporalKnnRequest(TimeRange, ReadAt):
     at: Instant | None = Field(
         default=None, description="With `entity_id`: its newest vector not after this time."
     )
-    k: Annotated[int, Field(strict=True, ge=1, le=LIMITS.k_max)] = Field(
-        default=10, description="How many neighbours."
-    )
     entity_types: Annotated[list[EntityType], _Names] | None = Field(
         default=None, description="Only entities whose type is one of these; empty: none."
     )
     entity_ids: Annotated[list[EntityId], _Names] | None = Field(
         default=None, description="Only these entities; empty: none."
     )
-    distinct: Literal["entity"] | None = Field(
-        default=None, description="`entity`: the best point of each of k entities."
+    filter: Filter | None = Field(
+        default=None,
+        description="Only points whose metadata is so, and in `$attributes` the attributes of "
+        "their entity; see the guide.",
+    )
+    space: Space | None = Field(
+        default=None,
+        description="The embedding model of the vectors; another one than the collection's is a "
+        "`conflict`.",
     )
     include: list[Include] = Field(
         default=["metadata"], max_length=2, description="What each hit carries besides its place."
@@ -95,6 +113,33 @@ class TemporalKnnRequest(TimeRange, ReadAt):
         if self.at is not None and self.entity_id is None:
             raise ValueError("`at` goes with entity_id")
         return self
+
+
+class KnnRequest(TimeRange, NearRequest):
+    """A temporal kNN question, whatever state of the collection it is asked of."""
+
+    k: Annotated[int, Field(strict=True, ge=1, le=LIMITS.k_max)] = Field(
+        default=10, description="How many neighbours."
+    )
+    distinct: Literal["entity"] | None = Field(
+        default=None, description="`entity`: the best point of each of k entities."
+    )
+    time_decay: TimeDecay | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="Let older points count less; under cosine and l2 only.",
+    )
+
+    @field_validator("time_decay", mode="before")
+    @classmethod
+    def _no_null(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is None and info.mode == "json":
+            raise ValueError("an object is expected; leave the field out for no decay")
+        return value
+
+
+class TemporalKnnRequest(KnnRequest, ReadAt):
+    """Which points of a time range are nearest to a vector, or to where an entity was."""
 
 
 class TemporalKnnBatchRequest(BaseModel):
@@ -117,23 +162,26 @@ class TemporalKnnBatchRequest(BaseModel):
         return self
 
 
-class HistoryRequest(TimeRange, ReadAt):
+class HistoryRequest(TimeRange, PageRequest):
     """The points of one entity over time."""
 
+    operation = "get_history"
+
     entity_id: EntityId = Field(description="Whose history.")
-    limit: _Limit = Field(default=100, description="Points on a page.")
+    every: Duration | None = Field(
+        default=None,
+        description="Only the newest point of each interval of this width, aligned to 1970 UTC.",
+    )
     order: Order = Field(default="asc", description="By event time: `asc` oldest first, or `desc`.")
-    cursor: str | None = Field(default=None, description="`next_cursor` of the page before.")
     include: list[Include] = Field(
         default=["metadata"], max_length=2, description="What each point carries."
     )
 
 
-class WindowsRequest(TimeRange, ReadAt):
+class WindowsRequest(TimeRange, PageRequest):
     """The windows that hold points."""
 
-    limit: _Limit = Field(default=100, description="Windows on a page.")
-    cursor: str | None = Field(default=None, description="`next_cursor` of the page before.")
+    operation = "list_windows"
 
 
 class PointRef(BaseModel):
@@ -180,9 +228,26 @@ class PointSelector(TimeRange):
 class DeletePointsRequest(PointSelector):
     """Which points to delete."""
 
+    filter: Filter | None = Field(
+        default=None,
+        description="Points whose metadata is so, and in `$attributes` the attributes of their "
+        "entity; alone, or with entity_ids and a range.",
+    )
     dry_run: bool = Field(
         default=False, strict=True, description="Only count; everything stays as it is."
     )
+
+    @property
+    def names_nothing(self) -> bool:
+        """Whether nothing says which points are meant; a filter without a condition does not."""
+        has_filter = self.filter is not None and not self.filter.is_empty
+        return super().names_nothing and not has_filter
+
+    @model_validator(mode="after")
+    def _filter_apart(self) -> Self:
+        if self.points is not None and self.filter is not None:
+            raise ValueError("give either points, or a filter")
+        return self
 
 
 class RestorePointsRequest(PointSelector):
@@ -211,11 +276,11 @@ class RestorePointsRequest(PointSelector):
         return self
 
 
-class DeletedPointsRequest(TimeRange, ReadAt):
+class DeletedPointsRequest(TimeRange, PageRequest):
     """The points that were deleted and are still kept."""
+
+    operation = "list_deleted_points"
 
     entity_ids: Annotated[list[EntityId], _Names] | None = Field(
         default=None, description="Only of these entities; empty: none."
     )
-    limit: _Limit = Field(default=100, description="Points on a page.")
-    cursor: str | None = Field(default=None, description="`next_cursor` of the page before.")

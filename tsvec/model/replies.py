@@ -124,6 +124,12 @@ class Hit(Point):
     similarity: float = Field(
         description="cosine: cos; l2: 1 / (1 + distance); dot: the inner product."
     )
+    score: float | None = Field(
+        default=None,
+        exclude_if=_absent,
+        description="With time_decay: the weight of its age times (1 + cos) / 2 or, under l2, "
+        "1 / (1 + distance).",
+    )
 
 
 class Eligible(BaseModel):
@@ -141,9 +147,13 @@ class PlanStep(BaseModel):
     model_config = REPLY
 
     part: str = Field(description="A partition's name, or `hot-…`.")
-    method: Literal["pruned", "exact"] = Field(description="Left out by time, or scanned.")
+    method: Literal["pruned", "decayed", "exact"] = Field(
+        description="Left out by time, left out because what it holds is too old to count, or "
+        "scanned."
+    )
     rows: int = Field(description="Rows the part holds.")
     rows_scanned: int = Field(description="Rows compared with the query.")
+    rows_decayed: int = Field(description="Rows too old to count enough, not compared.")
 
 
 class Explain(BaseModel):
@@ -153,17 +163,25 @@ class Explain(BaseModel):
 
     steps: list[PlanStep] = Field(description="One step a part of the window set.")
     parts_pruned: int = Field(description="Parts outside the time range.")
+    parts_decayed: int = Field(description="Parts left out because of `time_decay`.")
+    parts_exact: int = Field(description="Parts scanned.")
     rows_scanned: int = Field(description="Rows compared with the query.")
+    rows_decayed: int = Field(description="Rows left out because of `time_decay`.")
     rows_rescored: int = Field(description="Candidates measured again in double precision.")
-    microseconds: int = Field(description="Time spent answering.")
+    planning_us: int = Field(description="Microseconds spent choosing parts and rows.")
+    scanning_us: int = Field(
+        description="Microseconds spent comparing, with whatever was asked at the same time."
+    )
+    reading_us: int = Field(description="Microseconds spent reading what hits carry, likewise.")
+    microseconds: int = Field(description="The sum of these.")
 
 
 class TemporalKnnReply(BaseModel):
-    """The k nearest points, in total order: distance, newer first, entity_id, key."""
+    """The k best points, in total order: distance or score, newer first, entity_id, key."""
 
     model_config = REPLY
 
-    hits: list[Hit] = Field(description="Nearest first.")
+    hits: list[Hit] = Field(description="Nearest first, or with the greatest score.")
     returned: int = Field(description="min(k, eligible), always.")
     exact: bool = Field(description="Whether these are certainly the nearest.")
     eligible: Eligible = Field(description="How many there were to choose from.")

@@ -60,6 +60,12 @@ class Settings(BaseModel):
         ge=1,
         description="Partitions kept mapped at once; each holds a file descriptor.",
     )
+    filter_cache_bytes: int = Field(
+        default=64 << 20,
+        ge=0,
+        description="What filters let pass is remembered, a byte for each row and filter, up to "
+        "this many in all.",
+    )
     scrub_seconds: float = Field(
         default=60.0,
         gt=0,

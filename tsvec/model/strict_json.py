@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pydantic_core import from_json
 
 from tsvec.model.errors import InvalidRequestError
+from tsvec.model.filters.parser import ParsedFilter
 from tsvec.model.validation import Location, detail_at, refusal
 
 Record = TypeVar("Record", bound=BaseModel)
@@ -101,6 +102,8 @@ def _keys(value: object) -> int:
             return len(value) + sum(map(_keys, value.values()))
         case list():
             return sum(map(_keys, value))
+        case ParsedFilter():
+            return _keys(value.given)
         case str() | int() | float() | np.ndarray() | None:  # asking for BaseModel is slow
             return 0
         case BaseModel():

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from tsvec.model.errors import ErrorDetail, InvalidRequestError
+from tsvec.model.filters.parser import FilterError
 from tsvec.model.limits import LIMITS
 from tsvec.model.vectors import ElementError
 
@@ -20,7 +21,7 @@ DETAILS_MAX = 20
 _FAULTS_READ_MAX = 10_000
 """Faults of one record beyond which none is spelled out: that would cost more than the request."""
 
-_ROW_LISTS = ("points", "queries")
+_ROW_LISTS = ("points", "queries", "as_of_each")
 
 Location = tuple[int | str, ...]
 
@@ -34,7 +35,7 @@ def field_path(loc: Location) -> str:
 
 
 def detail_at(loc: Location, message: str) -> ErrorDetail:
-    """A fault at a place; its row is the index into the points or queries of the request."""
+    """A fault at a place; its row is the index into the points, queries or moments asked for."""
     row = loc[1] if len(loc) > 1 and loc[0] in _ROW_LISTS and isinstance(loc[1], int) else None
     return ErrorDetail(field=field_path(loc), message=message, row=row)
 
@@ -44,6 +45,8 @@ def _detail(fault: ErrorDetails, prefix: Location) -> ErrorDetail:
     cause = fault.get("ctx", {}).get("error")
     if isinstance(cause, ElementError):
         loc = (*loc, cause.element)
+    if isinstance(cause, FilterError):
+        loc = (*loc, *cause.loc)
     if fault["type"] == "extra_forbidden":
         return detail_at(loc, "there is no such field; check its spelling")
     return detail_at(loc, fault["msg"].removeprefix("Value error, "))

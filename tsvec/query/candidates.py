@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from tsvec.kernels.distance import Metric, measure_distances
 from tsvec.kernels.scan import SAFE_NORM, cost_error, cost_of, scan_nearest
 from tsvec.model.vectors import Float32Array, Int64Array
-from tsvec.window.part import Columns, Rows, count_rows
+from tsvec.window.part import Columns, Numbers, Rows, count_rows
 
 _SLACK = 6
 _WIDEN = 4
@@ -101,7 +101,8 @@ class Candidates:
     """Measured rows in total order: distance, newer first, entity_id, key, newer commit first.
 
     Row i is `row[i]` of the part `parts[source[i]]`. `complete` says that no row was left out,
-    `measured` counts the rows measured to find these.
+    `measured` counts the rows measured to find these. Under time decay `score` comes first in the
+    order, the greatest before, and `decayed` counts the rows that were too old to look at, by part.
     """
 
     parts: Sequence[Columns]
@@ -111,6 +112,8 @@ class Candidates:
     time: Int64Array
     complete: bool = False
     measured: int = 0
+    score: NDArray[np.float64] | None = None
+    decayed: Mapping[str, int] = field(default_factory=dict)
 
     def at(self, places: NDArray[np.int64] | slice) -> Candidates:
         """Only the candidates at these places."""
@@ -122,6 +125,8 @@ class Candidates:
             self.time[places],
             self.complete,
             self.measured,
+            None if self.score is None else self.score[places],
+            self.decayed,
         )
 
 
@@ -171,7 +176,7 @@ def _settle(proposal: _Proposal, candidates: Candidates) -> Candidates | None:
     search, floor = proposal.search, proposal.floor
     proposal.measured += len(candidates.row)
     if search.one_per_entity:
-        candidates = candidates.at(_first_of_entities(candidates))
+        candidates = candidates.at(first_of_entities(candidates))
     count, k = len(candidates.row), search.k
     if floor is not None and (
         count < k or cost_of(search.target.metric, float(candidates.distance[k - 1])) >= floor
@@ -247,7 +252,7 @@ def _measure(proposals: Sequence[_Proposal]) -> list[Candidates]:
     ends = np.searchsorted(who[order], np.arange(len(proposals) + 1))
     every = every.at(order)
     return [
-        _order_ties(every.at(slice(begin, end)))
+        order_ties(every.at(slice(begin, end)))
         for begin, end in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True)
     ]
 
@@ -256,10 +261,11 @@ def _join(arrays: list[NDArray[Any]]) -> NDArray[Any]:
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
-def _order_ties(found: Candidates) -> Candidates:
-    """Order runs of equal distance and time by entity_id, key and newer commit first."""
-    distance, time = found.distance, found.time
-    tied = (distance[1:] == distance[:-1]) & (time[1:] == time[:-1])
+def order_ties(found: Candidates) -> Candidates:
+    """Order runs of equal distance (score) and time by entity_id, key and newer commit first."""
+    measure = found.distance if found.score is None else found.score
+    time = found.time
+    tied = (measure[1:] == measure[:-1]) & (time[1:] == time[:-1])
     if not tied.any():
         return found
 
@@ -267,7 +273,7 @@ def _order_ties(found: Candidates) -> Candidates:
         part, rows = found.parts[found.source[place]], found.row[place : place + 1]
         return (part.entity_id(int(rows[0])), part.keys(rows)[0] or "", -int(part.seqs(rows)[0]))
 
-    order = np.arange(len(distance))
+    order = np.arange(len(measure))
     begin = 0
     for end in [*(np.flatnonzero(~tied) + 1).tolist(), len(order)]:
         if end - begin > 1:
@@ -276,11 +282,21 @@ def _order_ties(found: Candidates) -> Candidates:
     return found.at(order)
 
 
-def _first_of_entities(found: Candidates) -> NDArray[np.int64]:
-    """The place of the nearest candidate of each entity, in order."""
+def first_of_entities(found: Candidates) -> NDArray[np.int64]:
+    """The place of the first candidate of each entity, in order."""
+    _, first = np.unique(entities_of(found), return_index=True)
+    return np.sort(first)
+
+
+def entities_of(found: Candidates) -> Numbers:
+    """The entity number of each candidate."""
     entity = np.empty(len(found.row), np.uint32)
     for number, part in enumerate(found.parts):
         mine = found.source == number
         entity[mine] = part.entities(found.row[mine])
-    _, first = np.unique(entity, return_index=True)
-    return np.sort(first)
+    return entity
+
+
+def measure_rows(target: Target, rows: Sequence[tuple[Columns, Int64Array]]) -> Candidates:
+    """Some rows of some parts with their distances, in total order."""
+    return _measure([_Proposal(Search(target, (), 0), 0, rows=list(rows))])[0]

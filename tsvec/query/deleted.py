@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from tsvec.model.queries import DeletedPointsRequest
 from tsvec.model.replies import DeletedPoint, DeletedPointList
 from tsvec.model.times import time_to_datetime
-from tsvec.model.validation import invalid_field
 from tsvec.model.vectors import Int64Array
 from tsvec.query.hits import construct, read_rows
+from tsvec.query.lists.cursors import begin_page, write_cursor
 from tsvec.window.deaths import DeathCause
 from tsvec.window.identity import find_living
 from tsvec.window.part import Numbers, Seqs, StoredPart
@@ -111,8 +111,9 @@ def page_deleted(
     windows: WindowSet, oldest: int, request: DeletedPointsRequest
 ) -> DeletedPointList:
     """One page of deleted points that no living point replaces, the newest deletion first."""
+    windows, place = begin_page(windows, request, (int,))
     start, end = request.bounds
-    below = windows.seq + 1 if request.cursor is None else _decode_cursor(request.cursor)
+    below = windows.seq + 1 if place is None else max(0, place[0])
     ids = request.entity_ids
     allowed = None if ids is None else windows.registry.allowed(None, ids, windows.seq)
 
@@ -132,12 +133,10 @@ def page_deleted(
     for fields, seq, at in zip(read, page.seq.tolist(), page.at.tolist(), strict=True):
         fields |= {"deleted_seq": seq, "deleted_at": time_to_datetime(at)}
         items.append(construct(DeletedPoint, fields))
-    more = len(found) > len(page)
-    return DeletedPointList(
-        items=items,
-        next_cursor=str(items[-1].deleted_seq) if more else None,
-        as_of_seq=windows.seq,
-    )
+    more = None
+    if len(found) > len(page):
+        more = write_cursor(windows, request, (items[-1].deleted_seq,))
+    return DeletedPointList(items=items, next_cursor=more, as_of_seq=windows.seq)
 
 
 def _newest(ordered: DeletedRows) -> DeletedRows:
@@ -147,9 +146,3 @@ def _newest(ordered: DeletedRows) -> DeletedRows:
     for place, identity in enumerate(identities):
         first.setdefault(identity, place)
     return ordered.take(np.fromiter(first.values(), np.int64, len(first)))
-
-
-def _decode_cursor(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) < 20):
-        raise invalid_field("cursor", "not a next_cursor of this list; begin again without it")
-    return int(text)

@@ -1,17 +1,14 @@
-"""The points of one entity over time, and its newest."""
+"""What is known of one entity: its newest point, its type, its attributes."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Iterator
 from typing import Any
 
 import orjson
 
-from tsvec.model.errors import EntityNotFoundError, ErrorDetail, InvalidRequestError
-from tsvec.model.queries import HistoryRequest
-from tsvec.model.replies import AttributesReply, EntityInfo, HistoryReply
+from tsvec.model.errors import EntityNotFoundError
+from tsvec.model.replies import AttributesReply, EntityInfo
 from tsvec.model.times import TIME_MAX_US, TIME_MIN_US, time_to_datetime
 from tsvec.model.vectors import Int64Array
 from tsvec.query.hits import make_points
@@ -104,65 +101,3 @@ def _rows_of(windows: WindowSet, entity_id: str) -> Iterator[tuple[Part, Int64Ar
         rows = part.rows_of(entity_id, low, high + 1)
         if len(rows):
             yield part, rows
-
-
-def page_history(windows: WindowSet, request: HistoryRequest) -> HistoryReply:
-    """One page of an entity's points; EntityNotFoundError if these windows show none at all."""
-    start, end = request.bounds
-    after = None if request.cursor is None else _decode_cursor(request)
-    if after is not None and request.order == "asc":
-        start = max(start, after[0])
-    elif after is not None:
-        end = min(end, after[0] + 1)
-    places: list[tuple[int, int, int, Part]] = []
-    for part in windows.overlapping(start, end):
-        places += _page_of_part(part, request, start, end, after)
-    if not places and not is_visible(windows, request.entity_id):
-        raise entity_not_found(request.entity_id)
-    places.sort(key=lambda place: place[:2], reverse=request.order == "desc")
-    page = places[: request.limit]
-    more = len(places) > len(page)
-    return HistoryReply(
-        items=make_points(windows, [(part, row) for _, _, row, part in page], request.include),
-        next_cursor=_encode_cursor(request, page[-1][:2]) if more else None,
-        as_of_seq=windows.seq,
-    )
-
-
-def _page_of_part(
-    part: Part, request: HistoryRequest, start: int, end: int, after: tuple[int, int] | None
-) -> list[tuple[int, int, int, Part]]:
-    """The rows of one part that may be on the page: (event time, seq, row, part)."""
-    rows = part.rows_of(request.entity_id, start, end)
-    times, seqs = part.times(rows), part.seqs(rows)
-    if request.order == "desc":
-        rows, times, seqs = rows[::-1], times[::-1], seqs[::-1]
-    if after is not None:
-        beyond = seqs > after[1] if request.order == "asc" else seqs < after[1]
-        ahead = (times != after[0]) | beyond
-        rows, times, seqs = rows[ahead], times[ahead], seqs[ahead]
-    some = slice(0, request.limit + 1)
-    return [
-        (time, seq, row, part)
-        for time, seq, row in zip(
-            times[some].tolist(), seqs[some].tolist(), rows[some].tolist(), strict=True
-        )
-    ]
-
-
-def _encode_cursor(request: HistoryRequest, place: tuple[int, int]) -> str:
-    text = orjson.dumps([request.entity_id, request.order, *place])
-    return base64.urlsafe_b64encode(text).decode().rstrip("=")
-
-
-def _decode_cursor(request: HistoryRequest) -> tuple[int, int]:
-    text = str(request.cursor)
-    try:
-        decoded = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        entity_id, order, time, seq = orjson.loads(decoded)
-        if (entity_id, order) == (request.entity_id, request.order):
-            return (int(time), int(seq))
-    except (binascii.Error, orjson.JSONDecodeError, TypeError, ValueError):
-        pass
-    message = "not a next_cursor of this history in this order; begin again without it"
-    raise InvalidRequestError(f"cursor: {message}", [ErrorDetail(field="cursor", message=message)])

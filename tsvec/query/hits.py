@@ -115,10 +115,12 @@ def hit_fields(
     hits: list[list[Fields]] = []
     for one in found:
         hits.append([])
-        for distance in one.distance.tolist():
+        scores = [None] * len(one.row) if one.score is None else one.score.tolist()
+        for distance, score in zip(one.distance.tolist(), scores, strict=True):
             fields = next(read)
             fields["distance"] = distance
             fields["similarity"] = similarity_of(metric, distance)
+            fields["score"] = score
             hits[-1].append(fields)
     return hits
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
+from tsvec.kernels.decay import Decay
 from tsvec.model.errors import InsufficientHistoryError
 from tsvec.model.queries import TemporalKnnRequest
-from tsvec.model.replies import Eligible, Explain, Hit, PlanStep, TemporalKnnReply
+from tsvec.model.replies import Hit, TemporalKnnReply
 from tsvec.model.times import TIME_MAX_US, time_to_datetime
 from tsvec.model.validation import invalid_field
 from tsvec.model.vectors import Float32Array
@@ -28,7 +30,10 @@ from tsvec.query.hits import (
     splice_metadata,
     without_absent,
 )
+from tsvec.query.nearest.decay import find_decayed
+from tsvec.query.nearest.explained import Spent, count_eligible, explain
 from tsvec.query.plan import PartExtent, Plan, plan_knn
+from tsvec.window.masks.row_filter import RowFilter
 from tsvec.window.part import Part, Rows, count_rows, keep_rows
 from tsvec.window.visible import columns_of
 from tsvec.window.window_set import WindowSet
@@ -39,32 +44,104 @@ _POSTINGS_ENTITIES_MAX = 16
 
 @dataclass(frozen=True, slots=True)
 class PreparedKnn:
-    """One question planned over the window set of its moment: what to search, and what to say."""
+    """One question planned over the window set of its moment: what to search, and what to say.
+
+    Planning is quick; evaluating a `row_filter` may not be, so it is left to the search.
+    """
 
     request: TemporalKnnRequest
     windows: WindowSet
     plan: Plan
     search: Search
+    row_filter: RowFilter | None = None
+    decay: Decay | None = None
+    planning_us: int = 0
+
+    def filtered(self) -> PreparedKnn:
+        """The question whose search has only the rows that the filter lets pass."""
+        row_filter = self.row_filter
+        if row_filter is None:
+            return self
+        sources = [
+            Source(one.part, row_filter.keep(self.windows, one.part, one.rows))
+            for one in self.search.sources
+        ]
+        return replace(self, search=replace(self.search, sources=sources), row_filter=None)
 
 
-def prepare_knn(windows: WindowSet, request: TemporalKnnRequest) -> PreparedKnn:
-    """Plan a question; raises what is wrong with it."""
+Choice: TypeAlias = tuple[Plan, list[Source], RowFilter | None]
+Choices: TypeAlias = dict[Hashable, Choice]
+"""What was chosen for questions that may choose from the same rows, for more of them."""
+
+
+def prepare_knn(
+    windows: WindowSet, request: TemporalKnnRequest, choices: Choices | None = None
+) -> PreparedKnn:
+    """Plan a question; raises what is wrong with it. Questions of one call share `choices`."""
+    begun = time.perf_counter()
+    windows.config.check_space(request.space)
+    decay = _decay_of(windows, request)
     target = Target.of(windows.config.metric, _query_vector(windows, request))
+    key = _choice_key(windows, request)
+    choice = None if choices is None else choices.get(key)
+    if choice is None:
+        choice = _choose(windows, request)
+        if choices is not None:
+            choices[key] = choice
+    plan, sources, row_filter = choice
+    search = Search(target, sources, request.k, one_per_entity=request.distinct is not None)
+    spent = microseconds_since(begun)
+    return PreparedKnn(request, windows, plan, search, row_filter, decay, spent)
+
+
+def _choice_key(windows: WindowSet, request: TemporalKnnRequest) -> Hashable:
+    """Equal for questions that may choose from the same rows."""
+    types, names = request.entity_types, request.entity_ids
+    return (
+        id(windows),
+        request.bounds,
+        None if types is None else tuple(types),
+        request.entity_id if names is None else tuple(names),
+        names is None,
+        None if request.filter is None else repr(request.filter),  # 1 equals True, its text doesn't
+        request.explain,
+    )
+
+
+def _choose(windows: WindowSet, request: TemporalKnnRequest) -> Choice:
+    """Which rows of which parts a question may choose from."""
     start, end = request.bounds
     choose = _row_filter(windows, request, start, end)
     parts = windows.parts() if request.explain else windows.overlapping(start, end)
     selected = [(part, part.select(start, end)) for part in parts]
+    row_filter = windows.row_filter(request.filter)
     plan = plan_knn(
         [PartExtent(part.name, part.rows, count_rows(rows)) for part, rows in selected],
         windows.config.dim,
+        0 if row_filter is None else row_filter.count_missing(windows, selected),
     )
     sources = [
         Source(columns_of(part), choose(part, rows))
         for (part, rows), step in zip(selected, plan.steps, strict=True)
         if step.method == "exact"
     ]
-    search = Search(target, sources, request.k, one_per_entity=request.distinct is not None)
-    return PreparedKnn(request, windows, plan, search)
+    return plan, sources, row_filter
+
+
+def _decay_of(windows: WindowSet, request: TemporalKnnRequest) -> Decay | None:
+    """How age weighs; it counts from the end of the range unless the question says from when."""
+    wanted = request.time_decay
+    if wanted is None:
+        return None
+    if windows.config.metric == "dot":
+        raise invalid_field(
+            "time_decay",
+            "needs similarities between 0 and 1, which dot products are not; the collection's "
+            "metric is dot",
+        )
+    end = windows.recorded_at if request.end_time is None else request.end_time
+    at = end if wanted.decay_at is None else wanted.decay_at
+    return Decay(at, wanted.half_life_us)
 
 
 def answer_knn(questions: Sequence[PreparedKnn]) -> list[TemporalKnnReply]:
@@ -90,28 +167,78 @@ def _encode(fields: Fields) -> bytes:
 def _answer(questions: Sequence[PreparedKnn], read_metadata: MetadataReader) -> list[Fields]:
     """The fields of a `TemporalKnnReply` for each question, hits as fields too."""
     begun = time.perf_counter()
-    found = find_nearest([one.search for one in questions])
-    microseconds = int((time.perf_counter() - begun) * 1e6)
-    replies: list[Fields] = [{} for _ in questions]
+    questions = filter_all(questions)
+    found = _find_all(questions)
+    scanning = microseconds_since(begun)
+    begun = time.perf_counter()
+    hits = read_hits(
+        [(one.windows, one.request.include) for one in questions], found, read_metadata
+    )
+    reading = microseconds_since(begun)
+    return [
+        {
+            "hits": rows,
+            "returned": len(rows),
+            "exact": True,
+            "eligible": count_eligible(
+                one.search.sources, candidates, by_entity=one.search.one_per_entity
+            ),
+            "as_of_seq": one.windows.seq,
+            "explain": explain(
+                one.plan, one.search.sources, candidates, Spent(one.planning_us, scanning, reading)
+            )
+            if one.request.explain
+            else None,
+        }
+        for one, candidates, rows in zip(questions, found, hits, strict=True)
+    ]
+
+
+def filter_all(questions: Sequence[PreparedKnn]) -> list[PreparedKnn]:
+    """The questions with their filters applied, once for those that chose the same rows."""
+    known: dict[int, Sequence[Source]] = {}
+    filtered = []
+    for one in questions:
+        rows = id(one.search.sources)
+        if one.row_filter is not None and rows in known:
+            done = replace(one, search=replace(one.search, sources=known[rows]), row_filter=None)
+        else:
+            done = one.filtered()
+            known[rows] = done.search.sources
+        filtered.append(done)
+    return filtered
+
+
+def _find_all(questions: Sequence[PreparedKnn]) -> list[Candidates]:
+    plain = iter(find_nearest([one.search for one in questions if one.decay is None]))
+    return [
+        next(plain) if one.decay is None else find_decayed(one.search, one.decay)
+        for one in questions
+    ]
+
+
+def read_hits(
+    asked: Sequence[tuple[WindowSet, Sequence[str]]],
+    found: Sequence[Candidates],
+    read_metadata: MetadataReader,
+) -> list[list[Fields]]:
+    """The fields of the hits of each answer: of which windows, and what they are to carry."""
+    replies: list[list[Fields]] = [[] for _ in asked]
     # Hits are read together, but what an entity is depends on the moment that is asked for.
     alike: dict[tuple[int, tuple[str, ...]], list[int]] = {}
-    for number, one in enumerate(questions):
-        alike.setdefault((one.windows.seq, tuple(one.request.include)), []).append(number)
+    for number, (windows, include) in enumerate(asked):
+        alike.setdefault((windows.seq, tuple(include)), []).append(number)
     for (_, include), mine in alike.items():
-        windows = questions[mine[0]].windows
+        windows = asked[mine[0]][0]
         hits = hit_fields(windows, [found[n] for n in mine], include, read_metadata)
         for number, rows in zip(mine, hits, strict=True):
-            one, candidates = questions[number], found[number]
-            explain = one.request.explain
-            replies[number] = {
-                "hits": rows,
-                "returned": len(rows),
-                "exact": True,
-                "eligible": _count_eligible(one, candidates),
-                "as_of_seq": one.windows.seq,
-                "explain": _explain(one, candidates, microseconds) if explain else None,
-            }
+            replies[number] = rows
     return replies
+
+
+def microseconds_since(begun: float) -> int:
+    """How long ago a reading of the performance counter was."""
+    return int((time.perf_counter() - begun) * 1e6)
 
 
 def _query_vector(windows: WindowSet, request: TemporalKnnRequest) -> Float32Array:
@@ -162,30 +289,3 @@ def _row_filter(
 
 def _masked(part: Part, rows: Rows, allowed: NDArray[np.bool_]) -> Rows:
     return keep_rows(rows, allowed[part.entities(rows)])
-
-
-def _count_eligible(question: PreparedKnn, found: Candidates) -> Eligible:
-    if question.request.distinct is None:
-        count = sum(source.count for source in question.search.sources)
-        return Eligible(value=count, relation="eq")
-    return Eligible(value=len(found.row), relation="eq" if found.complete else "gte")
-
-
-def _explain(question: PreparedKnn, found: Candidates, microseconds: int) -> Explain:
-    scanned = {source.part.name: source.count for source in question.search.sources}
-    steps = [
-        PlanStep(
-            part=step.part,
-            method=step.method,
-            rows=step.rows,
-            rows_scanned=scanned.get(step.part, 0),
-        )
-        for step in question.plan.steps
-    ]
-    return Explain(
-        steps=steps,
-        parts_pruned=sum(step.method == "pruned" for step in steps),
-        rows_scanned=sum(scanned.values()),
-        rows_rescored=found.measured,
-        microseconds=microseconds,
-    )

@@ -7,49 +7,42 @@ import numpy as np
 from tsvec.model.collections import WindowInfo, WindowList
 from tsvec.model.queries import WindowsRequest
 from tsvec.model.times import TIME_MAX_US, TIME_MIN_US, time_to_datetime
-from tsvec.model.validation import invalid_field
+from tsvec.query.lists.cursors import begin_page, write_cursor
 from tsvec.window.part import Part, count_rows
 from tsvec.window.window_set import WindowSet
+
+_SHAPE = (int, int, int)
+"""The next window, the width of all of them, and the window before; µs."""
 
 
 def page_windows(windows: WindowSet, request: WindowsRequest) -> WindowList:
     """One page of non-empty windows, oldest first, counting their points inside the range."""
+    windows, place = begin_page(windows, request, _SHAPE)
     start, end = request.bounds
-    before: int | None = None
-    if request.cursor is not None:
-        start, before = _decode_cursor(request.cursor, start)
-    width = windows.config.window_us
+    width, before = windows.config.window_us, None
+    if place is not None:
+        start, width, before = max(start, place[0]), max(place[1], 1), place[2]
     items: list[WindowInfo] = []
-    begin = _next_time(windows, start, end)
+    begin = _next_time(windows, start, end, width)
     while begin is not None and len(items) < request.limit:
         low = begin // width * width
         empty = 0 if before is None else (low - before) // width - 1
-        items.append(_describe(windows, low, (start, end), max(empty, 0)))
+        items.append(_describe(windows, (low, low + width), (start, end), max(empty, 0)))
         before = low
-        begin = _next_time(windows, low + width, end)
-    return WindowList(
-        items=items,
-        next_cursor=None if begin is None else f"{begin // width * width}~{before}",
-        as_of_seq=windows.seq,
-    )
+        begin = _next_time(windows, low + width, end, width)
+    more = None
+    if begin is not None:
+        more = write_cursor(windows, request, (begin // width * width, width, before))
+    return WindowList(items=items, next_cursor=more, as_of_seq=windows.seq)
 
 
-def _decode_cursor(text: str, start: int) -> tuple[int, int]:
-    """Where the page begins, and the window before it."""
-    try:
-        begin, before = map(int, text.split("~"))
-    except ValueError:
-        raise invalid_field("cursor", "not a next_cursor of this list") from None
-    return max(start, begin), before
-
-
-def _next_time(windows: WindowSet, start: int, end: int) -> int | None:
+def _next_time(windows: WindowSet, start: int, end: int, width: int) -> int | None:
     """The oldest event time in [start, end), None if there is none."""
     found = end
     for part in sorted(windows.overlapping(start, end), key=lambda part: part.time_min):
         if part.time_min >= found:
             break
-        first = _first_time(part, max(start, part.time_min), found, windows.config.window_us)
+        first = _first_time(part, max(start, part.time_min), found, width)
         found = found if first is None else first
     return found if found < end else None
 
@@ -72,8 +65,10 @@ def _first_time(part: Part, start: int, end: int, width: int) -> int | None:
     return None
 
 
-def _describe(windows: WindowSet, low: int, span: tuple[int, int], empty: int) -> WindowInfo:
-    high = low + windows.config.window_us
+def _describe(
+    windows: WindowSet, window: tuple[int, int], span: tuple[int, int], empty: int
+) -> WindowInfo:
+    low, high = window
     start, end = max(low, span[0]), min(high, span[1])
     hot = sealed = partitions = 0
     for part in windows.overlapping(start, end):

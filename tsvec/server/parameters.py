@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from types import UnionType
+import re
+from types import NoneType, UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 from urllib.parse import parse_qsl, unquote
 
@@ -11,9 +12,11 @@ from starlette.requests import Request
 
 from tsvec.model.collections import check_collection_name
 from tsvec.model.errors import InvalidRequestError
+from tsvec.model.filters.parser import ParsedFilter
 from tsvec.model.limits import LIMITS
-from tsvec.model.points import EntityId, OnConflict, OnError
+from tsvec.model.points import EntityId, OnConflict, OnError, Space
 from tsvec.model.queries import ReadAt
+from tsvec.model.strict_json import decode_object
 from tsvec.model.validation import detail_at, refusal
 from tsvec.model.vectors import RECORD
 
@@ -21,6 +24,7 @@ Record = TypeVar("Record", bound=BaseModel)
 
 _FIELDS_MAX = LIMITS.selector_items_max + 100
 _NUMBER_DIGITS_MAX = 19
+_OFFSET = re.compile(r" (\d\d:\d\d)$", re.ASCII)
 
 
 class NoParameters(BaseModel):
@@ -39,12 +43,13 @@ class PageParameters(BaseModel):
 
 
 class IngestParameters(BaseModel):
-    """What bad rows and taken places do, where the body cannot say so."""
+    """What bad rows and taken places do, and whose vectors they are, where the body cannot say."""
 
     model_config = RECORD
 
     on_error: OnError | None = None
     on_conflict: OnConflict | None = None
+    space: Space | None = None
 
 
 class EntityParameters(BaseModel):
@@ -97,6 +102,11 @@ def read_query(request: Request, record: type[Record], **path_values: str) -> Re
             values.setdefault(name, []).extend([text] if text else [])
         elif name in values:
             raise _refused(name, "this query parameter is given more than once")
+        elif ParsedFilter in kinds:
+            values[name] = decode_object(text.encode(), (name,))
+        elif kinds <= {NoneType}:
+            # A plus means a space, but in the offset of a time it is often left as it is.
+            values[name] = _OFFSET.sub(r"+\1", text)
         else:
             values[name] = _number_or_text(text, kinds)
     return record.model_validate(values)
@@ -105,10 +115,13 @@ def read_query(request: Request, record: type[Record], **path_values: str) -> Re
 def _pairs(query: bytes) -> list[tuple[str, str]]:
     if not query:
         return []
-    # A plus stays a plus, as in the offset of a time; it means a space only in HTML forms.
-    text = query.decode("latin-1").replace("+", "%2B")
     try:
-        return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=_FIELDS_MAX)
+        return parse_qsl(
+            query.decode("latin-1"),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=_FIELDS_MAX,
+        )
     except ValueError as error:
         raise InvalidRequestError(f"the query string cannot be read: {error}") from None
 
@@ -116,12 +129,13 @@ def _pairs(query: bytes) -> list[tuple[str, str]]:
 def _kinds(annotation: Any) -> set[Any]:
     """The types a field may have, without what is said about them: {int, NoneType}.
 
-    None of a type with a decoder of its own, such as a time's, which reads the text as it is.
+    None of a type with a decoder of its own, such as a time's, which reads the text as it is; a
+    filter's reads an object.
     """
     origin, parts = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         has_decoder = any(isinstance(each, PlainValidator) for each in parts[1:])
-        return set() if has_decoder else _kinds(parts[0])
+        return set() if has_decoder and parts[0] is not ParsedFilter else _kinds(parts[0])
     if origin in (Union, UnionType):
         return set().union(*map(_kinds, parts))
     return {origin or annotation}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from tsvec.storage.state import STATE_SCHEMAS
+from tsvec.window.masks.journal import AttributeJournal
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +21,20 @@ class AttributesVersion:
 
 
 class AttributeHistory:
-    """The versions of all entities of a collection, by entity number, oldest first."""
+    """The versions of all entities of a collection, by entity number, oldest first.
+
+    `journal` has the same versions in the order of their changes, for filters.
+    """
 
     def __init__(self) -> None:
         self._versions: dict[int, tuple[AttributesVersion, ...]] = {}
+        self.journal = AttributeJournal(())
 
     def put(self, number: int, version: AttributesVersion) -> None:
         """Add the newest version of one entity."""
         self._versions[number] = (*self._versions.get(number, ()), version)
+        if not self.journal.append(number, version.seq, version.value):
+            self._begin_journal()
 
     def at(self, number: int, seq: int) -> AttributesVersion | None:
         """The version in force after change `seq`; None if there was none yet."""
@@ -54,8 +61,14 @@ class AttributeHistory:
         )
         return max(seqs, default=0)
 
+    def times(self) -> list[tuple[int, int]]:
+        """The seq and recorded time (µs) of every version."""
+        every = list(self._versions.values())
+        return [(one.seq, one.recorded_at) for versions in every for one in versions]
+
     def purge(self, seq: int) -> None:
         """Forget what was already another value after change `seq`."""
+        forgotten = False
         for number, versions in list(self._versions.items()):
             kept = bisect.bisect_right(versions, seq, key=lambda version: version.seq)
             left = versions[max(kept - 1, 0) :]
@@ -63,6 +76,11 @@ class AttributeHistory:
                 del self._versions[number]
             elif len(left) < len(versions):
                 self._versions[number] = left
+            else:
+                continue
+            forgotten = True
+        if forgotten:
+            self._begin_journal()
 
     def to_table(self) -> pa.Table:
         """All versions, a row each."""
@@ -83,4 +101,17 @@ class AttributeHistory:
         """Take the versions that `to_table` wrote."""
         for row in table.to_pylist():
             value = None if row["value"] is None else row["value"].encode()
-            self.put(row["number"], AttributesVersion(row["seq"], row["recorded_at"], value))
+            version = AttributesVersion(row["seq"], row["recorded_at"], value)
+            number = row["number"]
+            self._versions[number] = (*self._versions.get(number, ()), version)
+        self._begin_journal()
+
+    def _begin_journal(self) -> None:
+        """Another journal, of all versions that are left and with room for more."""
+        entries = [
+            (version.seq, number, version.value)
+            for number, versions in self._versions.items()
+            for version in versions
+        ]
+        entries.sort(key=lambda entry: entry[:2])
+        self.journal = AttributeJournal(entries)

@@ -21,6 +21,8 @@ from tsvec.model.times import TIME_MAX_US, TIME_MIN_US
 from tsvec.model.vectors import Int64Array
 from tsvec.storage.state import STATE_SCHEMAS
 from tsvec.window.attributes import AttributeHistory
+from tsvec.window.census.order import IdOrder
+from tsvec.window.census.tally import TallyCache
 from tsvec.window.part import Numbers
 
 _FIRST_CAPACITY = 64
@@ -135,6 +137,8 @@ class EntityRegistry:
         self._lock = threading.Lock()
         self._ids: list[str] = []
         self._numbers: dict[str, int] = {}
+        self.order = IdOrder(self._ids)
+        self.tallies = TallyCache()
         self._low = np.full(_FIRST_CAPACITY, TIME_MAX_US, np.int64)
         self._high = np.full(_FIRST_CAPACITY, TIME_MIN_US, np.int64)
         self._points = np.zeros(_FIRST_CAPACITY, np.int64)
@@ -283,7 +287,7 @@ class EntityRegistry:
         registry, table = cls(), tables["entities"]
         count = len(table)
         registry._reserve(count)
-        registry._ids = table["entity_id"].to_pylist()
+        registry._ids.extend(table["entity_id"].to_pylist())
         registry._numbers = {name: number for number, name in enumerate(registry._ids)}
         kinds = table["entity_type"].to_pylist()
         registry.types.codes[:count] = [registry.types.code_of(name) for name in kinds]

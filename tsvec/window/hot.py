@@ -20,6 +20,7 @@ from tsvec.storage.columns import unit_vectors, vector_norms
 from tsvec.storage.overlay import Deaths
 from tsvec.window.deaths import DeathMap
 from tsvec.window.entities import EntityRegistry
+from tsvec.window.masks.documents import DocumentRun, MaskShelf
 from tsvec.window.part import Numbers, Rows, Seqs
 
 _BLOCK_BYTES = 32 << 20
@@ -59,6 +60,7 @@ class HotBlock:
         self.key: list[str | None] = []
         self.deaths = DeathMap()
         self.index = _PlaceIndex(self)
+        self.shelf = MaskShelf()
         self.time_min = TIME_MAX_US
         self.time_max = TIME_MIN_US
         self.norm_max = 0.0
@@ -85,6 +87,12 @@ class HotBlock:
         if self.cosine:
             self._append_unit(vectors, norms, begin, end)
         self.rows = end
+
+    def documents(self, rows: Rows) -> pa.Array:
+        """The metadata of some rows, as large_binary."""
+        if isinstance(rows, slice):
+            return pa.array(self.metadata[rows], pa.large_binary())
+        return pa.array([self.metadata[row] for row in rows.tolist()], pa.large_binary())
 
     def _append_unit(
         self, vectors: Float32Array, norms: NDArray[np.float64], begin: int, end: int
@@ -159,6 +167,7 @@ class HotSlice:
         self._registry = registry
         self._scan = block.vector if block.unit is None else block.unit
         self._end = end
+        self.metadata_run = DocumentRun(block, begin, end)
 
     def select(self, start: int, end: int) -> Rows:
         """Rows with start <= event time < end."""

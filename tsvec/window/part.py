@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tsvec.model.vectors import Float32Array, Int64Array
 from tsvec.storage.overlay import Deaths
+from tsvec.window.masks.documents import DocumentRun
 
 Rows: TypeAlias = slice | Int64Array
 """Rows of a part: a contiguous run, or row numbers."""
@@ -90,6 +91,10 @@ class Columns(Protocol):
 
     def keys(self, rows: Int64Array) -> list[str | None]:
         """The keys of the rows, None where none was given."""
+
+    @property
+    def metadata_run(self) -> DocumentRun:
+        """The metadata of all rows, for filters."""
 
 
 class Part(Columns, Protocol):

@@ -16,6 +16,7 @@ from tsvec.storage.open_columns import LazyColumns
 from tsvec.storage.overlay import Deaths
 from tsvec.window.deaths import DeathMap
 from tsvec.window.entities import EntityRegistry
+from tsvec.window.masks.documents import DocumentRun, MaskShelf
 from tsvec.window.part import ALIVE, Numbers, Rows, Seqs
 
 
@@ -30,6 +31,8 @@ class _MappedColumns:
         self.entry = entry
         self.name = entry.name
         self.rows = entry.rows
+        self.capacity = entry.rows
+        self.shelf = MaskShelf()
         self.time_min = entry.time_min
         self.time_max = entry.time_max
         self.seq_min = entry.seq_min
@@ -48,13 +51,25 @@ class _MappedColumns:
     def text_columns(self) -> tuple[pa.Array, pa.Array]:
         """Keys and metadata of all rows."""
         columns = self._columns
-        metadata = _text_array(columns, Section.METADATA_OFFSETS, Section.METADATA, self.rows)
+        metadata = self.documents(slice(0, self.rows))
         if not columns.has(Section.KEYS):
             return pa.nulls(self.rows, pa.large_string()), metadata
-        keys = _text_array(columns, Section.KEY_OFFSETS, Section.KEYS, self.rows)
+        every = slice(0, self.rows)
+        keys = _text_array(columns, Section.KEY_OFFSETS, Section.KEYS, every)
         absent = pc.equal(pc.binary_length(keys), 0)
         keys = pc.if_else(absent, pa.scalar(None, pa.large_binary()), keys)
         return keys.cast(pa.large_string()), metadata
+
+    @property
+    def metadata_run(self) -> DocumentRun:
+        """The metadata of all rows, for filters."""
+        return DocumentRun(self, 0, self.rows)
+
+    def documents(self, rows: Rows) -> pa.Array:
+        """The metadata of some rows, as large_binary; of a slice it views the map."""
+        if isinstance(rows, slice):
+            return _text_array(self._columns, Section.METADATA_OFFSETS, Section.METADATA, rows)
+        return pa.array(self.metadata(rows), pa.large_binary())
 
     def scan_vectors(self, rows: Rows) -> Float32Array:
         """Vectors to compare by; see `Columns`."""
@@ -117,16 +132,15 @@ class _MappedColumns:
 
     def _map_numbers(self) -> Numbers:
         count = self._entity_names()
-        offsets = self._columns.slice(Section.DICTIONARY_OFFSETS, 0, count + 1).tolist()
-        text = self._columns.slice(Section.DICTIONARY, 0, offsets[-1]).tobytes()
-        numbers = np.empty(count, np.uint32)
-        for local in range(count):
-            name = text[offsets[local] : offsets[local + 1]].decode()
-            number = self._registry.number_of(name)
-            if number is None:
-                raise AssertionError(f"{self.name} holds {name!r}, unknown to the registry")
-            numbers[local] = number
-        return numbers
+        offsets = self._columns.slice(Section.DICTIONARY_OFFSETS, 0, count + 1).astype(np.int64)
+        text = self._columns.slice(Section.DICTIONARY, 0, int(offsets[-1]))
+        buffers = [None, pa.py_buffer(offsets), pa.py_buffer(text)]
+        names = pa.Array.from_buffers(pa.large_string(), count, buffers).to_pylist()
+        numbers = list(map(self._registry.number_of, names))
+        if None in numbers:
+            unknown = names[numbers.index(None)]
+            raise AssertionError(f"{self.name} holds {unknown!r}, unknown to the registry")
+        return np.array(numbers, np.uint32)
 
 
 class SealedPart(_MappedColumns):
@@ -287,9 +301,12 @@ class SealedPart(_MappedColumns):
         return self._columns.slice(Section.DICTIONARY, begin, end).tobytes()
 
 
-def _text_array(columns: ColumnsFile, offsets: Section, data: Section, rows: int) -> pa.Array:
-    """A text column as an Arrow array that views the map."""
-    begins = columns.slice(offsets, 0, rows + 1)
-    text = columns.slice(data, 0, columns.count(data))
-    buffers = [None, pa.py_buffer(begins.view(np.int64)), pa.py_buffer(text)]
-    return pa.Array.from_buffers(pa.large_binary(), rows, buffers)
+def _text_array(columns: ColumnsFile, offsets: Section, data: Section, rows: slice) -> pa.Array:
+    """Some rows of a text column as an Arrow array that views the map."""
+    begins = columns.slice(offsets, rows.start, rows.stop + 1).view(np.int64)
+    low, high = int(begins[0]), int(begins[-1])
+    text = columns.slice(data, low, high)
+    if low:
+        begins = begins - low
+    buffers = [None, pa.py_buffer(begins), pa.py_buffer(text)]
+    return pa.Array.from_buffers(pa.large_binary(), rows.stop - rows.start, buffers)

@@ -23,12 +23,16 @@ class VisiblePart:
         self.time_min = max(part.time_min, cutoff)
         self.time_max = part.time_max
         self.norm_max = part.norm_max
+        self.metadata_run = part.metadata_run
         self._seq = seq
         self._cutoff = cutoff
 
     def select(self, start: int, end: int) -> Rows:
         """Visible rows with start <= event time < end."""
-        rows = self.part.select(max(start, self._cutoff), end)
+        return self.visible(self.part.select(max(start, self._cutoff), end))
+
+    def visible(self, rows: Rows) -> Rows:
+        """Those of some rows that are visible; none of the rows given has expired."""
         keep = self._is_visible(rows) if count_rows(rows) else None
         return rows if keep is None else keep_rows(rows, keep)
 

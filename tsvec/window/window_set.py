@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tsvec.model.collections import CollectionConfig
+from tsvec.model.filters.parser import ParsedFilter
 from tsvec.model.times import TIME_MIN_US
 from tsvec.window.entities import EntityRegistry
 from tsvec.window.hot import HotSlice
+from tsvec.window.masks.cache import MaskCache
+from tsvec.window.masks.row_filter import RowFilter, entities_passing
 from tsvec.window.part import Part, StoredPart
 from tsvec.window.sealed import SealedPart
 from tsvec.window.visible import VisiblePart, is_plain
@@ -18,7 +24,8 @@ from tsvec.window.visible import VisiblePart, is_plain
 class WindowSet:
     """An immutable view of a collection after change `seq`; `recorded_at` (µs) is the newest.
 
-    Points with an event time below `cutoff` (µs) have expired.
+    Points with an event time below `cutoff` (µs) have expired. `masks` remembers what filters
+    let pass.
     """
 
     config: CollectionConfig
@@ -29,6 +36,7 @@ class WindowSet:
     hot: tuple[HotSlice, ...]
     registry: EntityRegistry
     cutoff: int = TIME_MIN_US
+    masks: MaskCache = field(default_factory=MaskCache, compare=False, repr=False)
 
     def at(self, seq: int) -> WindowSet:
         """The same collection as it was after an earlier change."""
@@ -54,6 +62,12 @@ class WindowSet:
         """The parts that may show an event time in [start, end)."""
         return [p for p in self.parts() if p.time_min < end and p.time_max >= start]
 
+    def row_filter(self, given: ParsedFilter | None) -> RowFilter | None:
+        """What a filter lets pass; None if that is everything."""
+        if given is None or given.is_empty:
+            return None
+        return RowFilter(given.predicate, self.masks)
+
     @property
     def hot_rows(self) -> int:
         """How many versions are not yet sealed, dead ones included."""
@@ -63,3 +77,9 @@ class WindowSet:
     def rows(self) -> int:
         """How many versions are kept, dead ones included."""
         return sum(part.rows for part in self.stored())
+
+    def entities_passing(self, parsed: ParsedFilter | None) -> NDArray[np.bool_] | None:
+        """By entity number: whether a filter holds of the attributes; None if all pass."""
+        if parsed is None or parsed.is_empty:
+            return None
+        return entities_passing(self, parsed.predicate, self.masks)

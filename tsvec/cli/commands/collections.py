@@ -36,6 +36,11 @@ _Horizon = Annotated[
     str | None, typer.Option(metavar="DURATION", help="How far back --as-of and restore reach.")
 ]
 
+_Space = Annotated[
+    str | None,
+    typer.Option(metavar="MODEL", help="The embedding model of the vectors; fixed once set."),
+]
+
 
 def create(
     name: _NameArgument,
@@ -45,12 +50,15 @@ def create(
     allowed_lateness: _Lateness = None,
     retention: _Retention = None,
     history_horizon: _Horizon = None,
+    space: _Space = None,
     url: UrlOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a collection."""
     wanted = _durations(window_size, allowed_lateness, retention, history_horizon)
+    if space is not None:
+        wanted["space"] = space
     with open_target(url, data, create=True) as target:
         target.create_collection(name, dim=dim, metric=metric, **wanted)
         made = target.get_collection(name)
@@ -63,12 +71,15 @@ def update(
     allowed_lateness: _Lateness = None,
     retention: _Retention = None,
     history_horizon: _Horizon = None,
+    space: _Space = None,
     url: UrlOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Change a collection; a shorter retention removes points for good."""
     wanted = _durations(window_size, allowed_lateness, retention, history_horizon)
+    if space is not None:
+        wanted["space"] = space
     record_of(CollectionPatch, wanted)
     with open_target(url, data) as target:
         changed = target.update_collection(name, **wanted)

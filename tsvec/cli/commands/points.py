@@ -60,7 +60,7 @@ def delete(
         where = target.collection(collection)
         reply = where.delete(counted)
         if not dry_run and reply.deleted:
-            _ask(f"delete {render.plural(reply.deleted, 'point')} of {collection!r}?", yes=yes)
+            ask_first(f"delete {render.plural(reply.deleted, 'point')} of {collection!r}?", yes=yes)
             reply = where.delete(counted.model_copy(update={"dry_run": False}))
     show(reply, render.deletion(reply, asked=dry_run), as_json=as_json)
 
@@ -92,7 +92,9 @@ def restore(
         where = target.collection(collection)
         reply = where.restore(counted)
         if not dry_run and reply.restored:
-            _ask(f"restore {render.plural(reply.restored, 'point')} of {collection!r}?", yes=yes)
+            ask_first(
+                f"restore {render.plural(reply.restored, 'point')} of {collection!r}?", yes=yes
+            )
             reply = where.restore(counted.model_copy(update={"dry_run": False}))
     show(reply, render.restoration(reply, asked=dry_run), as_json=as_json)
 
@@ -147,7 +149,7 @@ def _given(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _ask(question: str, *, yes: bool) -> None:
+def ask_first(question: str, *, yes: bool) -> None:
     """Go on if the answer is yes; the question goes to stderr, it is no part of the output."""
     if yes:
         return

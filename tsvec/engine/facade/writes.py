@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import Any
 
 from tsvec.engine.facade.handle import Handle
@@ -12,20 +13,26 @@ from tsvec.engine.intake.columns import batch_of_columns
 from tsvec.engine.intake.points import PointLike, points_to_batch
 from tsvec.engine.intake.refused_rows import refuse_rows
 from tsvec.engine.store import CollectionStore
-from tsvec.engine.writing.removal import preview_delete, preview_restore
-from tsvec.engine.writing.tasks import DeleteTask, IngestTask, Promise, RestoreTask
+from tsvec.engine.writing.removal import preview_delete, preview_restore, select_living
+from tsvec.engine.writing.tasks import DeleteTask, IngestTask, Promise, RestoreTask, UpdateTask
 from tsvec.model.collections import DEFAULT_COLLECTION, CollectionConfig
 from tsvec.model.errors import ConflictError, InvalidRequestError
+from tsvec.model.lists.replies import UpdateReply
+from tsvec.model.lists.requests import PointPatch
 from tsvec.model.points import OnConflict, OnError, PointBatch
-from tsvec.model.queries import DeletePointsRequest, RestorePointsRequest
+from tsvec.model.queries import DeletePointsRequest, PointRef, RestorePointsRequest
 from tsvec.model.replies import DeleteReply, IngestReply, RestoreReply
 from tsvec.model.times import TIME_MIN_US
-from tsvec.model.validation import given_record
+from tsvec.model.validation import given_record, record_of
 from tsvec.window.entities import EntityDraft, EntityRegistry
+from tsvec.window.masks.row_filter import RowFilter
+from tsvec.window.window_set import WindowSet
 
 
 class PointWrites(Handle):
-    """Ingest, delete, restore. Each is one atomic commit, fsynced and visible when it returns."""
+    """Ingest, update, delete, restore. Each is one atomic commit, fsynced and visible when it
+    returns.
+    """
 
     def ingest(
         self,
@@ -33,15 +40,19 @@ class PointWrites(Handle):
         *,
         on_error: OnError = "reject_all",
         on_conflict: OnConflict = "replace",
+        space: str | None = None,
         **columns: Any,
     ) -> IngestReply:
         """Store points.
 
         Give a sequence of points (mappings or `PointInput`), a `PointBatch`, or columns by keyword:
         `entity_id` (str or sequence), `vector` (dim,) or (rows, dim), and optionally `timestamp`,
-        `entity_type`, `metadata` and `key`, each one value or one a row.
+        `entity_type`, `metadata` and `key`, each one value or one a row. `space` names the
+        embedding model that made the vectors; ConflictError if the collection's is another.
         """
         batch = self._batch(points, on_error, columns)
+        if space is not None:
+            batch = replace(batch, space=space)
         return self.submit(batch, on_error, on_conflict).result()
 
     def submit(
@@ -70,7 +81,8 @@ class PointWrites(Handle):
 
     def delete_points(self, *, dry_run: bool = False, **selector: Any) -> DeleteReply:
         """Delete points: those in `points` (entity_id, timestamp, key), or all of `entity_ids`, of
-        the range `start_time` to `end_time`, or of both. `dry_run` only counts them.
+        the range `start_time` to `end_time`, that a `filter` lets pass, or that are all of this.
+        `dry_run` only counts them.
         """
         return self.delete(given_record(DeletePointsRequest, dry_run=dry_run, **selector))
 
@@ -79,7 +91,7 @@ class PointWrites(Handle):
         store = self._store()
         if request.dry_run:
             return preview_delete(store.read(), request)
-        task = DeleteTask(store, request)
+        task = DeleteTask(store, request, row_filter=_evaluated(store.read(), request))
         self._services.writer.submit(task)
         return task.future.result()
 
@@ -95,6 +107,22 @@ class PointWrites(Handle):
         if request.dry_run:
             return preview_restore(store.read(), store.oldest_as_of(), request)
         task = RestoreTask(store, request)
+        self._services.writer.submit(task)
+        return task.future.result()
+
+    def update_point(
+        self, entity_id: str, timestamp: Any, metadata: Mapping[str, Any], *, key: str | None = None
+    ) -> UpdateReply:
+        """Change some of a point's metadata by a merge patch (RFC 7396); null removes a member.
+
+        NotFoundError if the point is not there.
+        """
+        ref = given_record(PointRef, entity_id=entity_id, timestamp=timestamp, key=key)
+        return self.update(ref, record_of(PointPatch, {"metadata": metadata}))
+
+    def update(self, ref: PointRef, patch: PointPatch) -> UpdateReply:
+        """`update_point` for records."""
+        task = UpdateTask(self._store(), ref, patch.metadata)
         self._services.writer.submit(task)
         return task.future.result()
 
@@ -128,3 +156,17 @@ class PointWrites(Handle):
         if isinstance(points, PointBatch):
             return points
         return points_to_batch(points, on_error, dim=self.dim)
+
+
+def _evaluated(windows: WindowSet, request: DeletePointsRequest) -> RowFilter | None:
+    """The filter of a request, evaluated over all that it may delete by this thread.
+
+    Which points are deleted is decided by the writer, on the collection as it finds it. Over a
+    large part that takes a filter a second, in which nobody could write. So it is evaluated here,
+    and what it holds on to serves the writer, who looks at the rows that came since and at parts
+    that compaction made since.
+    """
+    row_filter = windows.row_filter(request.filter)
+    if row_filter is not None:
+        select_living(windows, request, row_filter)
+    return row_filter

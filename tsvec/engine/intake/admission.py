@@ -22,8 +22,10 @@ def admit_batch(
 ) -> PointBatch:
     """The rows that fit the collection and lie at or after its retention cutoff (µs).
 
-    With `reject_all`, InvalidRequestError or UnprocessableError if any does not.
+    With `reject_all`, InvalidRequestError or UnprocessableError if any does not. ConflictError if
+    they say that they are of another space.
     """
+    config.check_space(batch.space)
     bad, message = _find_unfit(config, batch)
     expired = np.flatnonzero((batch.timestamp < cutoff) & (batch.timestamp != TIME_MISSING))
     if not len(bad) and not len(expired) and not batch.refused:

@@ -38,20 +38,21 @@ def decode_points(
     on_conflict: OnConflict | None = None,
     *,
     dim: int | None = None,
+    space: str | None = None,
 ) -> Decoded:
     """The batch in an ingest body, what a bad row does, and what a row whose place is taken.
 
-    `media_type` is one of `MEDIA_TYPES`. `on_error` and `on_conflict` hold where the body doesn't
-    say; by default they are `reject_all` and `replace`. `dim` is the collection's, if known; else
-    the first good row sets it. Raises InvalidRequestError or TooLargeError.
+    `media_type` is one of `MEDIA_TYPES`. `on_error`, `on_conflict` and `space` hold where the body
+    doesn't say; by default they are `reject_all`, `replace` and none. `dim` is the collection's, if
+    known; else the first good row sets it. Raises InvalidRequestError or TooLargeError.
     """
     policy: Policy = (on_error or "reject_all", on_conflict or "replace")
     if media_type == JSON:
-        return _from_json(body, policy, dim)
+        return _from_json(body, policy, dim, space)
     if media_type == NDJSON:
-        return _from_ndjson(body, policy[0], dim), *policy
+        return _of_space(_from_ndjson(body, policy[0], dim), space), *policy
     if media_type == ARROW:
-        return batch_from_arrow(body, policy[0], dim), *policy
+        return _of_space(batch_from_arrow(body, policy[0], dim), space), *policy
     raise InvalidRequestError(f"points are sent as one of {', '.join(MEDIA_TYPES)}")
 
 
@@ -72,18 +73,23 @@ def _validate_point(_row: int, point: PointLike) -> PointInput:
     return PointInput.model_validate(point)
 
 
-def _from_json(body: bytes, policy: Policy, dim: int | None) -> Decoded:
+def _of_space(batch: PointBatch, space: str | None) -> PointBatch:
+    return batch if space is None else replace(batch, space=space)
+
+
+def _from_json(body: bytes, policy: Policy, dim: int | None, space: str | None) -> Decoded:
     try:
         request = decode_json(IngestRequest, body)
     except ValidationError as error:
-        return _from_json_by_row(body, policy, dim, error)
+        return _from_json_by_row(body, policy, dim, space, error)
     policy = _policy_of(request, policy)
     points = request.points
-    return _assemble(list(range(len(points))), points, RefusedRows(policy[0]), dim), *policy
+    batch = _assemble(list(range(len(points))), points, RefusedRows(policy[0]), dim)
+    return _of_space(batch, request.space or space), *policy
 
 
 def _from_json_by_row(
-    body: bytes, policy: Policy, dim: int | None, error: ValidationError
+    body: bytes, policy: Policy, dim: int | None, space: str | None, error: ValidationError
 ) -> Decoded:
     """Decode again, row by row, a request of which something is wrong."""
     document = _json_object(body)
@@ -92,13 +98,15 @@ def _from_json_by_row(
         raise invalid_request(error)
     check_row_count(len(points))
     refuse_repeated_keys(body)
-    policy = _policy_of(_without_rows(document), policy)
+    request = _without_rows(document)
+    policy = _policy_of(request, policy)
     refused = RefusedRows(policy[0])
 
     def validate(_row: int, point: object) -> PointInput:
         return PointInput.model_validate_json(to_json(point, inf_nan_mode="constants"))
 
-    return _assemble(*refused.keep(points, validate), refused, dim), *policy
+    batch = _assemble(*refused.keep(points, validate), refused, dim)
+    return _of_space(batch, request.space or space), *policy
 
 
 def _policy_of(request: IngestRequest, default: Policy) -> Policy:

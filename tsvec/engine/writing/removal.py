@@ -13,14 +13,15 @@ from tsvec.engine.writing.tasks import DeleteTask, RestoreTask
 from tsvec.model.errors import TooLargeError
 from tsvec.model.limits import LIMITS
 from tsvec.model.points import PointBatch
-from tsvec.model.queries import PointRef, PointSelector, RestorePointsRequest
+from tsvec.model.queries import DeletePointsRequest, PointRef, RestorePointsRequest
 from tsvec.model.replies import DeleteReply, RestoreReply
 from tsvec.model.times import time_to_datetime
 from tsvec.model.vectors import Int64Array
 from tsvec.query.deleted import DeletedRows, find_deleted, is_occupied
 from tsvec.query.history import entity_not_found
 from tsvec.window.identity import find_living
-from tsvec.window.part import Columns, Numbers, Seqs
+from tsvec.window.masks.row_filter import RowFilter
+from tsvec.window.part import Columns, Numbers, Rows, Seqs
 from tsvec.window.window_set import WindowSet
 
 _UNKNOWN = 2**32 - 1
@@ -29,24 +30,30 @@ _UNKNOWN = 2**32 - 1
 Places = list[tuple[Columns, Int64Array]]
 
 
-def select_living(windows: WindowSet, request: PointSelector) -> tuple[Places, int]:
+def select_living(
+    windows: WindowSet, request: DeletePointsRequest, row_filter: RowFilter | None = None
+) -> tuple[Places, int]:
     """The living points that a request means, by part, and how many it names that are not there.
 
-    TooLargeError if there are too many for one request.
+    `row_filter` is that of the request, if it was used before. TooLargeError if the points are too
+    many for one request.
     """
     if request.points is not None:
         return _named(windows, request.points)
     start, end = request.bounds
     ids = request.entity_ids
+    row_filter = row_filter or windows.row_filter(request.filter)
     places: Places = []
     for part in windows.overlapping(start, end):
         if ids is None:
-            rows = part.select(start, end)
-            if isinstance(rows, slice):
-                rows = np.arange(rows.start, rows.stop)
+            rows: Rows = part.select(start, end)
         else:
             found = [part.rows_of(name, start, end) for name in sorted(set(ids))]
             rows = np.concatenate(found)
+        if row_filter is not None:
+            rows = row_filter.keep(windows, part, rows)
+        if isinstance(rows, slice):
+            rows = np.arange(rows.start, rows.stop)
         if len(rows):
             places.append((part, rows))
     _check_count(sum(len(rows) for _, rows in places))
@@ -75,7 +82,7 @@ def delete(builder: GroupBuilder, task: DeleteTask) -> bool:
     if not builder.is_empty:
         return False
     windows, registry = builder.windows, builder.windows.registry
-    places, missing = select_living(windows, task.request)
+    places, missing = select_living(windows, task.request, task.row_filter)
     entity = None
     if task.whole_entity is not None:
         number = registry.number_of(task.whole_entity)
@@ -99,7 +106,7 @@ def delete(builder: GroupBuilder, task: DeleteTask) -> bool:
     return True
 
 
-def preview_delete(windows: WindowSet, request: PointSelector) -> DeleteReply:
+def preview_delete(windows: WindowSet, request: DeletePointsRequest) -> DeleteReply:
     """What a delete would do."""
     places, missing = select_living(windows, request)
     return DeleteReply(

@@ -16,7 +16,9 @@ from tsvec.engine.writing.tasks import (
     IngestTask,
     RestoreTask,
     Task,
+    UpdateTask,
 )
+from tsvec.engine.writing.update import update
 from tsvec.model.attributes import attributes_bytes
 from tsvec.model.errors import TsvecError
 from tsvec.model.replies import AttributesReply
@@ -38,6 +40,8 @@ def add_task(builder: GroupBuilder, task: Task) -> bool:
                 return delete(builder, task)
             case RestoreTask():
                 return restore(builder, task)
+            case UpdateTask():
+                return update(builder, task)
             case AttributesTask():
                 return _change_attributes(builder, task)
             case ConfigureTask():

@@ -9,9 +9,11 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 
 from tsvec.engine.store import CollectionStore
 from tsvec.model.collections import CollectionConfig, CollectionInfo
+from tsvec.model.lists.replies import UpdateReply
 from tsvec.model.points import OnConflict, OnError, PointBatch
-from tsvec.model.queries import DeletePointsRequest, RestorePointsRequest
+from tsvec.model.queries import DeletePointsRequest, PointRef, RestorePointsRequest
 from tsvec.model.replies import AttributesReply, DeleteReply, IngestReply, RestoreReply
+from tsvec.window.masks.row_filter import RowFilter
 
 Outcome_contra = TypeVar("Outcome_contra", contravariant=True)
 
@@ -52,11 +54,15 @@ class IngestTask:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DeleteTask:
-    """Points to delete; with `whole_entity`, also the type and attributes of the one entity."""
+    """Points to delete; with `whole_entity`, also the type and attributes of the one entity.
+
+    `row_filter` is that of the request, if it was evaluated before.
+    """
 
     store: CollectionStore
     request: DeletePointsRequest
     whole_entity: str | None = None
+    row_filter: RowFilter | None = None
     future: Future[DeleteReply] = field(default_factory=Future)
     rows: int = 0
 
@@ -70,6 +76,17 @@ class RestoreTask:
     future: Future[RestoreReply] = field(default_factory=Future)
     rows: int = 1
     """What it restores becomes hot, so it waits for room as points do."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UpdateTask:
+    """A merge patch of one point's metadata."""
+
+    store: CollectionStore
+    point: PointRef
+    patch: Mapping[str, Any]
+    future: Future[UpdateReply] = field(default_factory=Future)
+    rows: int = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,5 +130,12 @@ class CloseTask:
 
 
 Task = (
-    IngestTask | DeleteTask | RestoreTask | AttributesTask | ConfigureTask | ExpireTask | CloseTask
+    IngestTask
+    | DeleteTask
+    | RestoreTask
+    | UpdateTask
+    | AttributesTask
+    | ConfigureTask
+    | ExpireTask
+    | CloseTask
 )

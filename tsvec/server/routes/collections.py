@@ -73,7 +73,7 @@ async def list_windows(request: Request) -> Response:
     wanted = read_query(request, WindowsRequest)
     collection, services = collection_of(request), services_of(request)
     await services.wait_for(collection.name, wanted.wait_for_seq)
-    return JsonReply(await services.run(collection.list_windows, **dict(wanted)))
+    return JsonReply(await services.run(collection.windows, wanted))
 
 
 async def compact(request: Request) -> Response:

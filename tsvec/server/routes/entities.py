@@ -6,11 +6,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from tsvec.model.lists.requests import EntitiesRequest
 from tsvec.model.queries import HistoryRequest
 from tsvec.server.body import JSON, MERGE_PATCH, read_object
 from tsvec.server.parameters import EntityAtParameters, EntityParameters, path_text, read_query
 from tsvec.server.replies import JsonReply
 from tsvec.server.services import collection_of, services_of
+
+
+async def list_entities(request: Request) -> Response:
+    """One page of entities."""
+    wanted = read_query(request, EntitiesRequest)
+    collection, services = collection_of(request), services_of(request)
+    await services.wait_for(collection.name, wanted.wait_for_seq)
+    return JsonReply(await services.run(collection.entities.summaries, wanted))
 
 
 async def get_entity(request: Request) -> Response:
@@ -69,10 +78,12 @@ def _entity_id(request: Request) -> str:
     return read_query(request, EntityParameters, entity_id=name).entity_id
 
 
-_ONE = "/v1/collections/{collection}/entities/{entity_id}"
+_ALL = "/v1/collections/{collection}/entities"
+_ONE = f"{_ALL}/{{entity_id}}"
 _ATTRIBUTES = f"{_ONE}/attributes"
 
 ROUTES = [
+    Route(_ALL, list_entities),
     Route(_ONE, get_entity),
     Route(_ONE, delete_entity, methods=["DELETE"]),
     Route(f"{_ONE}/history", get_history),

@@ -1,4 +1,4 @@
-"""Points come in, are deleted and brought back."""
+"""Points come in, are read, changed, deleted and brought back."""
 
 from __future__ import annotations
 
@@ -10,9 +10,15 @@ from starlette.routing import Route
 
 from tsvec.engine.intake.points import JSON, MEDIA_TYPES, decode_points
 from tsvec.model.limits import LIMITS
-from tsvec.model.queries import DeletedPointsRequest, DeletePointsRequest, RestorePointsRequest
+from tsvec.model.lists.requests import PointPatch, PointRequest, PointsRequest
+from tsvec.model.queries import (
+    DeletedPointsRequest,
+    DeletePointsRequest,
+    PointRef,
+    RestorePointsRequest,
+)
 from tsvec.server.body import media_type_of, read_body, read_json, wrong_media_type
-from tsvec.server.parameters import IngestParameters, read_query, refuse_query
+from tsvec.server.parameters import IngestParameters, path_text, read_query, refuse_query
 from tsvec.server.replies import JsonReply
 from tsvec.server.services import collection_of, services_of
 
@@ -30,11 +36,46 @@ async def ingest(request: Request) -> Response:
     limit = LIMITS.json_bytes_max if media_type == JSON else LIMITS.body_bytes_max
     body = await read_body(request, limit)
     decode = partial(
-        decode_points, body, media_type, wanted.on_error, wanted.on_conflict, dim=collection.dim
+        decode_points,
+        body,
+        media_type,
+        wanted.on_error,
+        wanted.on_conflict,
+        dim=collection.dim,
+        space=wanted.space,
     )
     is_small = len(body) <= _DECODE_INLINE_BYTES_MAX
     batch, on_error, on_conflict = decode() if is_small else await services.run(decode)
     return JsonReply(await services.bridge.submit(collection, batch, on_error, on_conflict))
+
+
+async def list_points(request: Request) -> Response:
+    """One page of points."""
+    wanted = read_query(request, PointsRequest)
+    collection, services = collection_of(request), services_of(request)
+    await services.wait_for(collection.name, wanted.wait_for_seq)
+    return JsonReply(await services.run(collection.points, wanted))
+
+
+async def get_point(request: Request) -> Response:
+    """One point."""
+    wanted = read_query(request, PointRequest, **_identity(request))
+    collection, services = collection_of(request), services_of(request)
+    await services.wait_for(collection.name, wanted.wait_for_seq)
+    return JsonReply(await services.run(collection.point, wanted))
+
+
+async def update_point(request: Request) -> Response:
+    """Change a point's metadata."""
+    point = read_query(request, PointRef, **_identity(request))
+    collection = collection_of(request)
+    patch = await read_json(request, PointPatch)
+    return JsonReply(await services_of(request).run(collection.update, point, patch))
+
+
+def _identity(request: Request) -> dict[str, str]:
+    """What the path says of a point."""
+    return {name: path_text(request, name) for name in ("entity_id", "timestamp")}
 
 
 async def delete_points(request: Request) -> Response:
@@ -62,9 +103,13 @@ async def list_deleted_points(request: Request) -> Response:
 
 
 _POINTS = "/v1/collections/{collection}/points"
+_POINT = f"{_POINTS}/{{entity_id}}/{{timestamp}}"
 
 ROUTES = [
     Route(_POINTS, ingest, methods=["POST"]),
+    Route(_POINTS, list_points),
+    Route(_POINT, get_point),
+    Route(_POINT, update_point, methods=["PATCH"]),
     Route(f"{_POINTS}/delete", delete_points, methods=["POST"]),
     Route(f"{_POINTS}/restore", restore_points, methods=["POST"]),
     Route(f"{_POINTS}/deleted", list_deleted_points),

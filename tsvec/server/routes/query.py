@@ -7,6 +7,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tsvec.engine.collection import Collection, PreparedKnn
+from tsvec.model.nearest.requests import (
+    TemporalDiffRequest,
+    TemporalKnnWalkRequest,
+    TemporalRangeRequest,
+)
 from tsvec.model.queries import TemporalKnnBatchRequest, TemporalKnnRequest
 from tsvec.server.body import read_json
 from tsvec.server.parameters import refuse_query
@@ -35,7 +40,37 @@ async def temporal_knn_batch(request: Request) -> Response:
     services = services_of(request)
     seqs = [each.wait_for_seq for each in questions.queries if each.wait_for_seq is not None]
     await services.wait_for(collection.name, max(seqs, default=None))
-    return JsonReply(await services.run(collection.answer_batch, questions))
+    return EncodedReply(await services.run(collection.encode_batch, questions))
+
+
+async def temporal_knn_walk(request: Request) -> Response:
+    """One such question, asked of many states of the collection."""
+    refuse_query(request)
+    collection = collection_of(request)
+    question = await read_json(request, TemporalKnnWalkRequest)
+    services = services_of(request)
+    await services.wait_for(collection.name, question.wait_for_seq)
+    return EncodedReply(await services.run(collection.encode_batch, question))
+
+
+async def temporal_range(request: Request) -> Response:
+    """All points of a time range within a radius."""
+    refuse_query(request)
+    collection = collection_of(request)
+    question = await read_json(request, TemporalRangeRequest)
+    services = services_of(request)
+    await services.wait_for(collection.name, question.wait_for_seq)
+    return JsonReply(await services.run(collection.answer_range, question))
+
+
+async def temporal_diff(request: Request) -> Response:
+    """How what is near differs between two time ranges."""
+    refuse_query(request)
+    collection = collection_of(request)
+    question = await read_json(request, TemporalDiffRequest)
+    services = services_of(request)
+    await services.wait_for(collection.name, question.wait_for_seq)
+    return JsonReply(await services.run(collection.answer_diff, question))
 
 
 async def _prepare(
@@ -52,4 +87,7 @@ _QUERY = "/v1/collections/{collection}/query"
 ROUTES = [
     Route(f"{_QUERY}/temporal-knn", temporal_knn, methods=["POST"]),
     Route(f"{_QUERY}/temporal-knn/batch", temporal_knn_batch, methods=["POST"]),
+    Route(f"{_QUERY}/temporal-knn/walk", temporal_knn_walk, methods=["POST"]),
+    Route(f"{_QUERY}/temporal-range", temporal_range, methods=["POST"]),
+    Route(f"{_QUERY}/temporal-diff", temporal_diff, methods=["POST"]),
 ]

@@ -1,0 +1,1 @@
+"""Questions beyond the k nearest, and their answers: decay, radius, diff, walk."""

@@ -1,0 +1,1 @@
+"""Which rows a filter lets pass: evaluated once, remembered as long as there is room."""
