@@ -199,7 +199,7 @@ WRONG = [
     ({"entity_ids": ["a", ""]}, "entity_ids[1]"),
     ({"entity_ids": ["a"], "dry_run": "yes"}, "dry_run"),
     ({"entity_ids": ["a"], "dry_run": 1}, "dry_run"),
-    ({"entity_ids": ["a"], "filter": {}}, "filter"),
+    ({"entity_ids": ["a"], "filtre": {}}, "filtre"),
     ({"entity_ids": ["a"], "start_time": 5}, "start_time"),
     ({"entity_ids": ["a"], "end_time": "2020-01-01T00:00:00"}, "end_time"),
     ({"points": {"entity_id": "a"}}, "points"),

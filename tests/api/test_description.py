@@ -67,8 +67,8 @@ def contents() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def models() -> dict[str, type[BaseModel]]:
-    names = [module.name for module in pkgutil.iter_modules(tsvec.model.__path__)]
-    modules = [importlib.import_module(f"tsvec.model.{name}") for name in names]
+    found = pkgutil.walk_packages(tsvec.model.__path__, "tsvec.model.")
+    modules = [importlib.import_module(module.name) for module in found]
     return {
         name: value
         for module in modules

@@ -12,6 +12,7 @@ from sdk_gen.spec import Api, Operation, load
 API: Api = load(Path(__file__).parents[2] / "openapi" / "tsvec.yaml")
 VOLATILE = {"recorded_at", "created_at", "history", "request_id", "microseconds", "log"}
 VOLATILE |= {"deleted_at", "started_at", "state"}
+VOLATILE |= {"planning_us", "scanning_us", "reading_us"}
 
 
 def call(client, operation: Operation):
@@ -20,7 +21,7 @@ def call(client, operation: Operation):
     for field in operation.parameters:
         if field.place == "path":
             path = path.replace(f"{{{field.name}}}", operation.parameter_examples[field.name])
-        elif field.name == "as_of" and operation.id in LAST:
+        elif field.name in NEVER or (field.name == "as_of" and operation.id in LAST):
             continue  # the example of a moment was before
         elif field.place == "query" and field.name in operation.parameter_examples:
             query[field.name] = operation.parameter_examples[field.name]
@@ -45,12 +46,18 @@ LAST = [
     "set_entity_attributes",
     "merge_entity_attributes",
     "get_entity_attributes",
+    "list_entities",
+    "update_point",
     "delete_entity",
     "compact",
     "update_collection",
     "delete_collection",
 ]
 """These change what the others show, and show what those before them made."""
+
+
+NEVER = {"key", "cursor"}
+"""Parameters whose examples are of points and lists that these are not."""
 
 
 def in_order() -> list[Operation]:

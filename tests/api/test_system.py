@@ -52,7 +52,8 @@ def test_a_route_that_does_not_exist(client, refused, path):
         ("POST", "/health", "GET, HEAD"),
         ("PUT", "/v1/collections", "GET, HEAD, POST"),
         ("POST", "/v1/collections/storms", "DELETE, GET, HEAD, PATCH"),
-        ("GET", "/v1/collections/storms/points", "POST"),
+        ("PUT", "/v1/collections/storms/points", "GET, HEAD, POST"),
+        ("POST", "/v1/collections/storms/points/a/2020-01-01T00:00:00Z", "GET, HEAD, PATCH"),
         ("OPTIONS", "/v1/info", "GET, HEAD"),
     ],
 )

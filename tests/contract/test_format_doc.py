@@ -315,6 +315,7 @@ def test_the_manifest_can_be_read(database):
         "allowed_lateness": None,
         "retention": None,
         "history_horizon": "7d",
+        "space": None,
     }
     files = [part[name] for part in found["partitions"] for name in ("points", "columns")]
     for file in [*files, found["state"]]:

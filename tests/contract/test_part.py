@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from tests.contract.parts import Holding, random_samples
@@ -276,3 +277,19 @@ def test_hot_and_sealed_hold_bit_for_bit_the_same(tmp_path):
         assert mine.tobytes() == np.array(getattr(sealed, column)(slice(0, ROWS))).tobytes()
     for column in ("metadata", "keys"):
         assert getattr(hot, column)(order) == getattr(sealed, column)(np.arange(ROWS))
+
+
+def test_filters_find_the_metadata_of_each_row(case):
+    """In a run of documents that may begin before the part and go on behind it."""
+    run, rows = case.part.metadata_run, np.arange(case.part.rows)
+    assert run.end - run.begin == case.part.rows
+    assert run.end <= run.block.capacity
+    expected = case.part.metadata(rows)
+    assert run.block.documents(slice(run.begin, run.end)).to_pylist() == expected
+    some = slice(run.begin + 3, run.begin + 9)
+    assert run.block.documents(some).to_pylist() == expected[3:9]
+    chosen = np.random.default_rng(2).permutation(rows)[:17]
+    found = run.block.documents(chosen + run.begin)
+    assert found.type == pa.large_binary()
+    assert found.to_pylist() == [expected[row] for row in chosen.tolist()]
+    assert run.block.shelf is case.stored.metadata_run.block.shelf

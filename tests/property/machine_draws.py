@@ -32,7 +32,7 @@ COMMITTING = (
 STEPS = {
     "seal": ("seal.start", "seal.columns_written", "seal.window_set_swapped", *COMMITTING),
     "merge": ("compact.start", "compact.columns_written", "compact.swapped", *COMMITTING),
-    "drop": ("drop.start", "drop.unlinked", *COMMITTING),
+    "drop": ("drop.start", "drop.logged", "drop.unlinked", *COMMITTING),
 }
 configs = st.builds(
     Config,
@@ -82,7 +82,7 @@ def repeated_rows(draw: st.DrawFn, line: Timeline) -> list[Row]:
         metadata = draw(st.sampled_from((old.metadata, old.metadata, {"n": 9})))
         kind = draw(st.sampled_from(KINDS))
         found.append(Row(old.entity, version.time, vector, old.key, metadata, kind))
-    return found
+    return [*(draw(rows(line, 3)) if draw(st.integers(0, 2)) == 0 else ()), *found]
 
 
 @st.composite
@@ -166,6 +166,15 @@ def moments(draw: st.DrawFn, line: Timeline, reported: int) -> Any:
             times = [moment(time) for time in (reach, reach - 1, last, last + 1)]
             seqs = [max(reported - 1, 0), reported, line.seq, line.seq + 1]
             return draw(st.sampled_from([*times, *seqs]))
+
+
+def edges(line: Timeline) -> st.SearchStrategy[int]:
+    """How much later some recorded time will lie just at the horizon."""
+    seqs = [n - 1 for changes in line.attributes.values() for n, _ in changes if n > 1]
+    seqs += [n - 1 for kinds in line.types.values() for n, _ in kinds if n > 1]
+    times = [*line.recorded[-40:], *(line.recorded[n - 1] for n in seqs)]
+    later = span(line.config.history_horizon) - line.expiry.now()
+    return st.sampled_from([max(at + later, 1) for at in times])
 
 
 @st.composite

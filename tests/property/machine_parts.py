@@ -130,6 +130,7 @@ class MachineParts(RuleBasedStateMachine):
             settings,
             real_duck=self.real_duck,
             changes_min=data.draw(st.sampled_from((0, 4_096))),
+            index_step=data.draw(st.sampled_from((1, 1, 1 << 16))),
         )
         self.line = Timeline(metric, config, self.clock)
         self.bench.interruptions.on_drop = self.line.tick
@@ -238,12 +239,32 @@ class MachineParts(RuleBasedStateMachine):
             if version.is_kept and version.seq not in kept:
                 is_purged = version.dead_seq is not None and version.dead_seq <= line.oldest_ever
                 assert is_purged or version.time < cutoff, version
-                version.is_kept = False
-                line.has_dropped |= version.time < cutoff
+                version.is_kept, version.has_dropped = False, version.time < cutoff
+                line.has_dropped |= version.has_dropped
         expected_deaths = {
             v.seq: (v.dead_seq or 0, v.dead_at, v.dead_by) for v in line.versions if v.is_kept
         }
         assert kept == expected_deaths
+
+    def look_at_the_edge(self) -> None:
+        """The oldest moment that can be read, where what is forgotten too early is missed first."""
+        oldest = self.reported()
+        for entity in draws.ENTITIES if oldest else ():
+            for ask, model in self.ways_to_look_at(entity):
+                self.read(oldest, ask, model)
+
+    def ways_to_look_at(self, entity: str, **options: Any) -> list[tuple[Any, Any]]:
+        entities = self.collection.entities
+        return [
+            (
+                lambda at: entities.get_entity(entity, as_of=at, **options),
+                lambda seq: answers.entity_info(self.line, entity, seq),
+            ),
+            (
+                lambda at: entities.get_entity_attributes(entity, as_of=at, **options),
+                lambda seq: answers.entity_attributes(self.line, entity, seq),
+            ),
+        ]
 
     @invariant()
     def counts_agree(self) -> None:

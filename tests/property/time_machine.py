@@ -17,6 +17,7 @@ from tests.property import machine_draws as draws
 from tests.property import timeline_answers as answers
 from tests.property.machine_changes import Changes
 from tests.property.machine_parts import plain, turn_pages
+from tests.property.timeline import moment
 from tests.property.timeline_answers import Near
 
 
@@ -42,7 +43,7 @@ class TimeMachine(Changes):
     @rule(data=st.data(), early=st.booleans())
     def seal(self, data: Any, early: bool) -> None:
         self._look_after(lambda: self.bench.seal(early=early))
-        self._meanwhile(data, "seal", lambda: self.bench.seal(early=True))
+        self._meanwhile(data, "seal")
 
     @rule(data=st.data(), full=st.booleans())
     def maintain(self, data: Any, full: bool) -> None:
@@ -50,26 +51,47 @@ class TimeMachine(Changes):
         self._look_after(lambda: self.bench.maintain(full=full))
         if full:
             assert self.collection.get_compaction().waiting == 0
-        what = data.draw(st.sampled_from(("merge", "merge", "drop")))
-        self._meanwhile(data, what, lambda: self.bench.maintain(full=True))
+        self._meanwhile(data, data.draw(st.sampled_from(("merge", "merge", "drop"))))
 
-    def _meanwhile(self, data: Any, what: str, work: Callable[[], None]) -> None:
+    def _meanwhile(self, data: Any, what: str) -> None:
         """In half of all cases let a change come while more of the same is half done."""
         if data.draw(st.booleans()):
             return
-        if self.line.versions:
-            self._draw_write(data, draws.repeated_rows(self.line))()  # Something to fold in.
+        self._prepare(data)
         change = self.draw_change(data)
         self.bench.interruptions.at(data.draw(st.sampled_from(draws.STEPS[what])), change)
-        self._look_after(work)
+        self._look_after(self._work(what))
         if self.bench.interruptions.clear():
             change()
+        elif data.draw(st.booleans()):
+            self._reopen(from_copy=False)
+
+    def _prepare(self, data: Any) -> None:
+        """Let there be something to seal and to fold in."""
+        if self.line.versions:
+            self._draw_write(data, draws.repeated_rows(self.line))()
+
+    def _work(self, what: str) -> Callable[[], None]:
+        if what == "seal":
+            return functools.partial(self.bench.seal, early=True)
+        return functools.partial(self.bench.maintain, full=True)
 
     def _look_after(self, work: Callable[[], None]) -> None:
         self.reported()
         work()
         self.look_inside()
         self.ask_again()
+        self.look_at_the_edge()
+
+    def _look_at_recorded_times(self) -> None:
+        """The change that each of the last recorded times means."""
+        for at in sorted(set(self.line.recorded))[-8:]:
+            self.read(
+                moment(at),
+                lambda time: self.collection.list_windows(limit=1, as_of=time),
+                lambda seq: seq,
+                lambda page: page.as_of_seq,
+            )
 
     @invariant()
     def seals_when_due(self) -> None:
@@ -81,16 +103,48 @@ class TimeMachine(Changes):
         self.bench.seal()
         self.bench.maintain()
 
-    @rule(is_clean=st.booleans())
-    def restart(self, is_clean: bool) -> None:
+    @rule(data=st.data())
+    def pass_time_to_an_edge(self, data: Any) -> None:
+        """Something is just about to be forgotten, and the rest is checkpointed."""
+        if self.line.recorded:
+            self.pass_time(data.draw(draws.edges(self.line)))
+            self._look_after(self._work("seal"))
+
+    @rule(from_copy=st.booleans())
+    def restart(self, from_copy: bool) -> None:
+        if from_copy:
+            self.bench.copy()
+        self._reopen(from_copy=from_copy)
+
+    @rule(data=st.data(), what=st.sampled_from(("seal", "merge", "drop")))
+    def crash(self, data: Any, what: str) -> None:
+        """Go on with the files as they were at some step of the work, after a last change."""
+        self._prepare(data)
+        self.reported()
+        change = self.draw_change(data) if data.draw(st.booleans()) else lambda: None
+        copied: list[int] = []
+
+        def copy() -> None:
+            change()
+            self.bench.copy()
+            copied.append(self.line.last_at)
+
+        self.bench.interruptions.at(data.draw(st.sampled_from(draws.STEPS[what])), copy)
+        self._work(what)()
+        if self.bench.interruptions.clear():
+            copy()
+        self.line.last_at = copied[0]
+        self._reopen(from_copy=True)
+
+    def _reopen(self, *, from_copy: bool) -> None:
         # What was promised to those who asked is forgotten; but time will have passed.
         self.clock.wall = max(self.clock.wall, self.line.asked) + 1
         self.clock.elapsed += 1
-        self.bench.restart(is_clean=is_clean)
+        self.bench.restart(from_copy=from_copy)
         self.line.reopen()
-        self.reported()
         self.look_inside()
-        self.ask_again()
+        self._look_after(lambda: None)
+        self._look_at_recorded_times()
 
     def moment(self, data: Any) -> Any:
         return data.draw(draws.moments(self.line, self.reported()))
@@ -150,22 +204,18 @@ class TimeMachine(Changes):
         if pages is not None:
             self.tell(ask, as_of, pages.first)
 
-    @rule(data=st.data(), of_attributes=st.booleans(), wait=st.booleans())
-    def look_at_an_entity(self, data: Any, of_attributes: bool, wait: bool) -> None:
-        entity, as_of = (
-            data.draw(st.sampled_from(draws.known_entities(self.line))),
-            self.moment(data),
-        )
-        seq = self.line.seq if wait else None
+    @rule(data=st.data(), wait=st.booleans())
+    def look_at_an_entity(self, data: Any, wait: bool) -> None:
+        entity = data.draw(st.sampled_from(draws.known_entities(self.line)))
+        as_of = self.moment(data)
+        options = {"wait_for_seq": self.line.seq} if wait else {}
+        for way in range(2):
 
-        def ask(at: Any) -> Any:
-            entities = self.collection.entities
-            read = entities.get_entity_attributes if of_attributes else entities.get_entity
-            return read(entity, as_of=at, wait_for_seq=seq)
+            def ask(at: Any, way: int = way) -> Any:
+                return self.ways_to_look_at(entity, **options)[way][0](at)
 
-        model = answers.entity_attributes if of_attributes else answers.entity_info
-        reply = self.read(as_of, ask, lambda seq: model(self.line, entity, seq))
-        self.tell(ask, as_of, reply)
+            reply = self.read(as_of, ask, self.ways_to_look_at(entity)[way][1])
+            self.tell(ask, as_of, reply)
 
     @rule(data=st.data(), limit=draws.pages)
     def walk_the_windows(self, data: Any, limit: int) -> None:

@@ -69,7 +69,11 @@ class Row:
 
 @dataclass(eq=False)
 class Version:
-    """One version of a point. `is_kept` turns false when the engine was seen without it."""
+    """One version of a point.
+
+    `is_kept` turns false when the engine was seen without it; `has_dropped` says that it had
+    expired by then. What was dead beyond the horizon should never be asked for again.
+    """
 
     row: Row
     time: int
@@ -79,6 +83,7 @@ class Version:
     dead_at: int = 0
     dead_by: str = ""
     is_kept: bool = True
+    has_dropped: bool = False
 
     @property
     def identity(self) -> tuple[str, int, str | None]:
@@ -196,7 +201,9 @@ class Timeline:
     def visible(self, seq: int | None = None) -> list[Version]:
         """What there is to see after a change, in the order in which it was written."""
         after, cutoff = self.seq if seq is None else seq, self.cutoff()
-        return [v for v in self.versions if v.lives(after) and v.time >= cutoff and v.is_kept]
+        return [
+            v for v in self.versions if v.lives(after) and v.time >= cutoff and not v.has_dropped
+        ]
 
     def living(self, identity: tuple[str, int, str | None], seq: int | None = None) -> bool:
         after = self.seq if seq is None else seq

@@ -26,6 +26,7 @@ from tsvec.engine.upkeep.sealer import Sealer
 from tsvec.engine.upkeep.sealing import seal
 from tsvec.storage.failpoints import FAILPOINTS, FailPoints
 from tsvec.storage.files import Files
+from tsvec.storage.log import chain
 
 NAME = "c"
 
@@ -86,8 +87,17 @@ class Workbench:
     """One collection `c` of one database, opened and closed again and again."""
 
     def __init__(
-        self, clock: ManualClock, settings: Settings, *, real_duck: bool, changes_min: int
+        self,
+        clock: ManualClock,
+        settings: Settings,
+        *,
+        real_duck: bool,
+        changes_min: int,
+        index_step: int,
     ) -> None:
+        """`changes_min` decides how often state and overlays are saved, `index_step` (bytes) how
+        much more of the log than needed is replayed.
+        """
         self.clock = clock
         self.settings = settings
         self.interruptions = Interruptions()
@@ -98,6 +108,7 @@ class Workbench:
         for name in ("os.fsync", "os.fdatasync"):
             self._stack.enter_context(patch(name, lambda _: None))
         self._stack.enter_context(patch.object(checkpoint, "_CHANGES_MIN", changes_min))
+        self._stack.enter_context(patch.object(chain, "_INDEX_STEP_BYTES", index_step))
         if not real_duck:
             self._stack.enter_context(patch("tsvec.engine.database.DuckFiles", ArrowFiles))
         self.database = self._open()
@@ -125,17 +136,18 @@ class Workbench:
         self.database.close()
         self._stack.close()
 
-    def restart(self, *, is_clean: bool) -> None:
-        """Close and open; or go on with a copy of the files as they are while it is open."""
-        if is_clean:
-            self.database.close()
-        else:
-            self._copies += 1
-            copy = self._folder / str(self._copies)
-            shutil.copytree(self.path, copy)
-            self.database.close()
+    def copy(self) -> None:
+        """Keep the files as they are now, as a kill would leave them."""
+        self._copies += 1
+        self._copy = self._folder / str(self._copies)
+        shutil.copytree(self.path, self._copy)
+
+    def restart(self, *, from_copy: bool) -> None:
+        """Close and open; or open the copy instead."""
+        self.database.close()
+        if from_copy:
             shutil.rmtree(self.path)
-            self.path = copy
+            self.path = self._copy
         self.database = self._open()
         health = self.database.get_health()
         assert not [text for text in health.problems if "leapt" not in text], health

@@ -7,9 +7,6 @@ from pathlib import Path
 COVERED_ELSEWHERE: dict[str, str] = {
     f"tsvec/server/routes/{name}.py": f"tests/api/test_{name}.py"
     for name in ("collections", "entities", "points", "query", "system")
-} | {
-    f"tsvec/engine/facade/{name}.py": "tests/unit/engine/test_collection.py"
-    for name in ("handle", "reads", "writes")
 }
 """Module -> the test that exercises it, for modules whose behaviour shows only in company."""
 

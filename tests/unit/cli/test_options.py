@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import typer
 
-from tsvec.cli.options import instant, moment, point, vector
+from tsvec.cli.options import instant, json_object, moment, point, vector
 from tsvec.model.errors import InvalidRequestError
 from tsvec.model.times import AsOf
 
@@ -43,3 +43,10 @@ def test_a_point_is_an_entity_at_a_time():
         point("2026-01-31")
     with pytest.raises(InvalidRequestError, match="entity_id"):
         point("@2026-01-31")
+
+
+def test_objects_are_json():
+    assert json_object('{"a": {"$gt": 1}}') == {"a": {"$gt": 1}}
+    for text in ("", "x", "[]", "1", '{"a": 1, "a": 2}', "\ufeff{}"):
+        with pytest.raises(typer.BadParameter):
+            json_object(text)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 import httpx
+import orjson
 import pytest
 
 from tsvec.cli import remote as remote_module
@@ -14,6 +15,7 @@ from tsvec.model.errors import (
     InvalidRequestError,
     UnavailableError,
 )
+from tsvec.model.lists.requests import EntitiesRequest, PointPatch, PointRequest, PointsRequest
 from tsvec.model.queries import (
     DeletedPointsRequest,
     DeletePointsRequest,
@@ -34,6 +36,7 @@ COLLECTION = {
     "allowed_lateness": None,
     "retention": None,
     "history_horizon": "7d",
+    "space": None,
     "history": "h",
     "created_at": NOW,
     "seq": 0,
@@ -104,12 +107,12 @@ def test_a_history_is_asked_by_its_parameters():
     request = HistoryRequest(entity_id="é/1", end_time=0, include=["metadata", "vector"])
     assert database.collection("a").entities.history(request).as_of_seq == 4
     assert target_of(seen[0]).startswith("GET /v1/collections/a/entities/%C3%A9%2F1/history?")
-    assert seen[0].url.params.multi_items() == [
+    assert sorted(seen[0].url.params.multi_items()) == [
         ("end_time", "1970-01-01T00:00:00+00:00"),
-        ("limit", "100"),
-        ("order", "asc"),
         ("include", "metadata"),
         ("include", "vector"),
+        ("limit", "100"),
+        ("order", "asc"),
     ]
 
 
@@ -172,7 +175,84 @@ def test_deleted_points_are_listed_by_parameters():
     assert database.collection("a").deleted(request).items == []
     assert target_of(seen[0]).startswith("GET /v1/collections/a/points/deleted?")
     items = [("entity_ids", "a/b"), ("entity_ids", "c"), ("limit", "3")]
-    assert seen[0].url.params.multi_items() == items
+    assert sorted(seen[0].url.params.multi_items()) == items
+
+
+def test_points_are_listed_by_parameters():
+    database, seen = remote(HISTORY)
+    filter_ = {"a b": {"$in": ["c+d", None]}}
+    request = PointsRequest(entity_ids=[], filter=filter_, as_of=4, cursor="c", include=[])
+    assert database.collection("a").points(request).items == []
+    assert target_of(seen[0]).startswith("GET /v1/collections/a/points?")
+    found = dict(seen[0].url.params.multi_items())
+    assert orjson.loads(found.pop("filter")) == filter_
+    assert found == {
+        "entity_ids": "",
+        "include": "",
+        "as_of": "4",
+        "cursor": "c",
+        "limit": "100",
+        "order": "asc",
+    }
+
+
+POINT = {
+    "entity_id": "é/1",
+    "entity_type": "GENERIC",
+    "timestamp": NOW,
+    "recorded_at": NOW,
+    "seq": 1,
+}
+WHERE = "/v1/collections/a/points/%C3%A9%2F1/1970-01-01T00%3A00%3A00.000001%2B00%3A00"
+
+
+def test_a_point_is_named_by_its_path():
+    database, seen = remote(POINT)
+    request = PointRequest(entity_id="é/1", timestamp=1, key="k")
+    assert database.collection("a").point(request).seq == 1
+    assert target_of(seen[0]).startswith(f"GET {WHERE}?")
+    assert sorted(seen[0].url.params.multi_items()) == [("include", "metadata"), ("key", "k")]
+
+
+def test_what_a_patch_takes_away_is_sent():
+    reply = {"point": POINT, "changed": True, "seq": 2, "recorded_at": NOW, "durable": True}
+    database, seen = remote(reply)
+    ref = PointRef(entity_id="é/1", timestamp=1)
+    patch = PointPatch(metadata={"a": None, "b": {"c": None}})
+    assert database.collection("a").update(ref, patch).changed
+    assert target_of(seen[0]) == f"PATCH {WHERE}"
+    assert orjson.loads(seen[0].content) == {"metadata": {"a": None, "b": {"c": None}}}
+
+
+def test_entities_are_listed_by_parameters():
+    database, seen = remote(HISTORY)
+    request = EntitiesRequest(prefix="é", sort="points", filter={"a": 1})
+    assert database.collection("a").entities.summaries(request).items == []
+    assert target_of(seen[0]).startswith("GET /v1/collections/a/entities?")
+    assert sorted(seen[0].url.params.multi_items()) == [
+        ("filter", '{"a":1}'),
+        ("limit", "100"),
+        ("order", "asc"),
+        ("prefix", "é"),
+        ("sort", "points"),
+    ]
+
+
+ATTRIBUTES = {"entity_id": "é/1", "attributes": {"a": 1}, "as_of_seq": 3, "changed_seq": 3}
+
+
+def test_attributes_are_read_and_changed():
+    database, seen = remote(ATTRIBUTES)
+    entities, path = database.collection("a").entities, "/v1/collections/a/entities/%C3%A9%2F1"
+    assert entities.get_entity_attributes("é/1", as_of=2).attributes == {"a": 1}
+    assert entities.set_entity_attributes("é/1", {"a": 1}).changed_seq == 3
+    assert entities.merge_entity_attributes("é/1", {"a": None}).changed_seq == 3
+    assert [target_of(each) for each in seen] == [
+        f"GET {path}/attributes?as_of=2",
+        f"PUT {path}/attributes",
+        f"PATCH {path}/attributes",
+    ]
+    assert [each.content for each in seen[1:]] == [b'{"a":1}', b'{"a":null}']
 
 
 def test_a_compaction_is_watched_until_it_is_done(monkeypatch):

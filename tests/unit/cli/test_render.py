@@ -74,15 +74,24 @@ def test_keys_and_vectors_get_columns_when_there_are_some():
 
 def test_a_plan_is_shown_when_asked_for():
     explain = Explain(
-        steps=[PlanStep(part="hot-1", method="exact", rows=5, rows_scanned=5)],
+        steps=[PlanStep(part="hot-1", method="exact", rows=5, rows_scanned=5, rows_decayed=0)],
         parts_pruned=1,
+        parts_decayed=0,
+        parts_exact=1,
         rows_scanned=5,
+        rows_decayed=0,
         rows_rescored=2,
+        planning_us=500,
+        scanning_us=700,
+        reading_us=300,
         microseconds=1_500,
     )
     text = shown(render.knn(reply(explain=explain)))
     assert "hot-1" in text
     assert "5 rows scanned, 2 measured again, 1 part pruned, 1.50 ms" in text
+    assert "too old" not in text
+    decayed = explain.model_copy(update={"rows_decayed": 1_234})
+    assert "1,234 rows too old to count" in shown(render.knn(reply(explain=decayed)))
 
 
 def test_stored_text_cannot_steer_the_terminal():
@@ -142,9 +151,12 @@ def test_deleted_points_tell_when_they_were_deleted():
 def test_a_collection_is_shown_with_what_goes_without_saying():
     found = CollectionInfo(
         name="c", dim=3, metric="l2", window_size="1d", allowed_lateness=None, retention=None,
-        history_horizon="7d", history="h", created_at=TIME, seq=5,
+        history_horizon="7d", space=None, history="h", created_at=TIME, seq=5,
     )  # fmt: skip
     text = shown(render.collection(found))
+    assert "space" not in text
+    named = found.model_copy(update={"space": "model-1"})
+    assert "space             model-1" in shown(render.collection(named))
     assert "allowed lateness  1d (a window)" in text
     assert "retention         none" in text
 

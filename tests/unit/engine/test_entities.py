@@ -13,6 +13,7 @@ from tsvec.model.errors import (
     InvalidRequestError,
 )
 from tsvec.model.limits import LIMITS
+from tsvec.model.lists.requests import EntitiesRequest
 from tsvec.model.queries import HistoryRequest
 
 
@@ -68,3 +69,38 @@ def test_a_bad_question_is_refused_by_field(entities, fields, field):
     with pytest.raises(InvalidRequestError) as caught:
         entities.get_history("e1", **fields)
     assert caught.value.details[0].field == field
+
+
+def test_entities_are_listed_by_keyword_and_record(entities):
+    page = entities.list_entities(limit=2, sort="last_seen", order="desc")
+    assert page == entities.summaries(EntitiesRequest(limit=2, sort="last_seen", order="desc"))
+    assert [(one.entity_id, one.points) for one in page.items] == [("e4", 4), ("e3", 4)]
+    rest = entities.list_entities(sort="last_seen", order="desc", cursor=page.next_cursor)
+    assert [one.entity_id for one in rest.items] == ["e2", "e1", "e0"]
+    entities.set_entity_attributes("e1", {"flag": "NL"})
+    [found] = entities.list_entities(filter={"flag": "NL"}).items
+    assert (found.entity_id, found.entity_type, found.attributes) == ("e1", "ship", {"flag": "NL"})
+    assert entities.list_entities(filter={"flag": "NL"}, as_of=20).items == []
+    for wrong, field in (
+        ({"sort": "size"}, "sort"),
+        ({"prefix": ""}, "prefix"),
+        ({"filter": {"$attributes": {}}}, None),
+        ({"filter": {"$attributes": {"a": 1}}}, "filter"),
+        ({"filter": {"a": {"$no": 1}}}, "filter.a.$no"),
+        ({"cursor": page.next_cursor}, "cursor"),
+    ):
+        if field is None:
+            assert len(entities.list_entities(**wrong).items) == 5
+            continue
+        with pytest.raises(InvalidRequestError) as caught:
+            entities.list_entities(**wrong)
+        assert caught.value.details[0].field == field
+
+
+def test_a_history_is_thinned_out(entities):
+    found = entities.get_history("e1", every="10s")
+    assert [point.seq for point in found.items] == [7, 17]
+    for wrong in ("10", "0s", 10, "36526d"):
+        with pytest.raises(InvalidRequestError) as caught:
+            entities.get_history("e1", every=wrong)
+        assert caught.value.details[0].field == "every"

@@ -7,7 +7,7 @@ import pytest
 from tests.unit.engine.histories import Life, seq_by
 from tests.unit.engine.rig import NOON, SECOND
 from tests.unit.engine.workshop import values
-from tsvec.engine.horizon import cutoff_at, oldest_as_of, seq_at
+from tsvec.engine.horizon import cutoff_at, oldest_as_of, seq_at, time_of_seq
 from tsvec.model.collections import CollectionConfig
 from tsvec.model.errors import GoneError, InvalidRequestError
 from tsvec.model.times import TIME_MIN_US
@@ -53,6 +53,26 @@ def test_a_recorded_time_means_the_last_change_by_then(workshop, seed):
         assert [told(shop, time) for time in times] == [
             seq_by(life.recorded, time) for time in times
         ]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_state_knows_when_its_last_change_was_recorded(workshop, seed):
+    """Whatever that change was, hot, sealed, compacted and after a restart."""
+    shop = workshop()
+    life = Life(shop, seed)
+    life.live(20)
+    for rearrange in (shop.seal, shop.compact, shop.restart):
+        windows = shop.store.windows
+        for seq, at in life.recorded[1:]:
+            assert time_of_seq(windows.at(seq), shop.store.configured) == at
+            assert shop.store.recorded_time(windows.at(seq)) == at
+        rearrange()
+
+
+def test_nothing_was_recorded_yet(workshop):
+    shop = workshop()
+    assert time_of_seq(shop.store.windows, shop.store.configured) is None
+    assert shop.store.recorded_time(shop.store.windows) == shop.store.windows.recorded_at
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -10,9 +10,10 @@ import pytest
 from tests.gates import Gate
 from tests.unit.engine.rig import batch_of, settle, store_of, wait_until
 from tsvec.model.errors import CollectionNotFoundError, UnavailableError
-from tsvec.model.queries import TemporalKnnRequest, WindowsRequest
-from tsvec.query.history import HistoryRequest, describe_entity, page_history
+from tsvec.model.queries import HistoryRequest, TemporalKnnRequest, WindowsRequest
+from tsvec.query.history import describe_entity
 from tsvec.query.knn import answer_knn, prepare_knn
+from tsvec.query.lists.history import page_history
 from tsvec.query.windows import page_windows
 
 

@@ -24,11 +24,13 @@ from tsvec.engine.writing.tasks import (
     IngestTask,
     RestoreTask,
     Task,
+    UpdateTask,
 )
 from tsvec.engine.writing.writer import Writer
 from tsvec.model.collections import CollectionConfig
+from tsvec.model.lists.replies import UpdateReply
 from tsvec.model.points import PointBatch
-from tsvec.model.queries import DeletePointsRequest, RestorePointsRequest
+from tsvec.model.queries import DeletePointsRequest, PointRef, RestorePointsRequest
 from tsvec.model.replies import AttributesReply, DeleteReply, IngestReply, RestoreReply
 from tsvec.model.settings import Settings
 from tsvec.model.times import TIME_MAX_US, TIME_MIN_US, TIME_MISSING, AsOf
@@ -138,6 +140,12 @@ class Workshop:
     def setting(self, entity: str, attributes: dict[str, Any]) -> AttributesTask:
         return AttributesTask(self.store, entity, lambda _: attributes)
 
+    def updating(
+        self, entity: str, second: float, patch: Any, key: str | None = None
+    ) -> UpdateTask:
+        ref = PointRef(entity_id=entity, timestamp=int(second * SECOND), key=key)
+        return UpdateTask(self.store, ref, patch)
+
     def put(self, *rows: Row, **how: Any) -> IngestReply:
         return self._alone(self.ingesting(*rows, **how))
 
@@ -152,6 +160,9 @@ class Workshop:
 
     def set(self, entity: str, attributes: dict[str, Any]) -> AttributesReply:
         return self._alone(self.setting(entity, attributes))
+
+    def update(self, entity: str, second: float, patch: Any, key: str | None = None) -> UpdateReply:
+        return self._alone(self.updating(entity, second, patch, key))
 
     def configure(self, **changes: Any) -> Any:
         return self._alone(

@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from tsvec.kernels.distance import measure_distances
-from tsvec.kernels.scan import SAFE_NORM, cost_error, cost_of, scan_nearest
+from tsvec.kernels.scan import (
+    SAFE_NORM,
+    cost_bounds,
+    cost_error,
+    cost_of,
+    scan_all,
+    scan_nearest,
+)
 
 METRICS = ("cosine", "l2", "dot")
 DIMS = (1, 2, 3, 8, 17, 128, 1_000, 4_096)
@@ -229,3 +236,27 @@ def test_a_masked_scan_changes_nothing_and_may_be_masked_by_a_view():
     assert sorted(found.tolist()) == np.flatnonzero(keep).tolist()
     assert (vectors == before[0]).all()
     assert (keep == before[1]).all()
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("dim", DIMS)
+@pytest.mark.parametrize("scale", [1.0, 1e-3, 1e10, 1e-18, 1e-25])
+def test_the_true_cost_of_every_row_lies_between_its_bounds(metric, dim, scale):
+    rng = np.random.default_rng(dim)
+    for spread in (1.0, 1e-3, 1e-7):
+        base = rng.standard_normal(dim)
+        vectors = (base + spread * rng.standard_normal((120, dim))) * scale
+        query = ((base + spread * rng.standard_normal(dim)) * scale).astype(np.float32)
+        vectors = vectors.astype(np.float32)
+        shown = (unit(query), unit(vectors)) if metric == "cosine" else (query, vectors)
+        costs = scan_all(metric, *shown)
+        wide = vectors.astype(np.float64)
+        norm = float(np.linalg.norm(query.astype(np.float64)))
+        norm_max = float(np.linalg.norm(wide, axis=1).max())
+        low, high = cost_bounds(metric, costs, dim, norm, norm_max)
+        truth = [cost_of(metric, each) for each in measure_distances(metric, query, vectors)]
+        assert (low <= truth).all()
+        assert (truth <= high).all()
+        best, rows = scan_nearest(metric, *shown, 7)
+        assert np.allclose(np.sort(costs)[:7], best, rtol=1e-4, atol=1e-5 * scale**2)
+        assert len(set(rows.tolist())) == 7

@@ -38,7 +38,12 @@ def test_defaults():
         {"query_vector": [1.0], "start_time": 2, "end_time": 1},
         {"query_vector": [1.0], "include": ["vector", "vector", "vector"]},
         {"query_vector": [1.0], "explain": 1},
-        {"query_vector": [1.0], "filter": {}},
+        {"query_vector": [1.0], "filters": {}},
+        {"query_vector": [1.0], "space": ""},
+        {"query_vector": [1.0], "space": "x" * (LIMITS.space_bytes_max + 1)},
+        {"query_vector": [1.0], "time_decay": {}},
+        {"query_vector": [1.0], "time_decay": {"half_life": "0s"}},
+        {"query_vector": [1.0], "time_decay": {"half_life": "1h", "at": 1}},
     ],
 )
 def test_what_is_no_question(fields):

@@ -126,6 +126,7 @@ def test_a_constructed_record_is_like_a_validated_one():
         "vector": None,
         "distance": 0.5,
         "similarity": 0.5,
+        "score": None,
     }
     made = construct(Hit, dict(fields))
     assert made == Hit(**fields)

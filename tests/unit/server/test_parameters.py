@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 from pydantic import ValidationError
 from starlette.requests import Request
 
 from tsvec.model.errors import InvalidRequestError
+from tsvec.model.filters.parser import parse_filter
 from tsvec.model.limits import LIMITS
+from tsvec.model.lists.requests import EntitiesRequest, PointsRequest
 from tsvec.model.queries import DeletedPointsRequest, HistoryRequest, WindowsRequest
 from tsvec.model.times import SEQ_MAX, AsOf, time_from_rfc3339
 from tsvec.server.parameters import (
@@ -56,6 +60,30 @@ def test_unknown_and_repeated(query, field):
 def test_what_is_no_number(number):
     with pytest.raises(ValidationError):
         read_query(request(f"limit={number}"), PageParameters)
+
+
+def test_a_plus_is_a_space_but_in_the_offset_of_a_time():
+    found = read_query(request("entity_ids=a+b%2Bc&entity_ids=d%20e"), PointsRequest)
+    assert found.entity_ids == ["a b+c", "d e"]
+    assert read_query(request("prefix=a+b"), EntitiesRequest).prefix == "a b"
+    for time in ("2020-01-01T00:00:00+01:00", "2020-01-01T00:00:00%2B01:00"):
+        found = read_query(request(f"start_time={time}&as_of={time}"), PointsRequest)
+        assert found.start_time == found.as_of.time == time_from_rfc3339("2019-12-31T23:00:00Z")
+
+
+def test_a_filter_is_json_text():
+    query = "filter=" + quote('{"a+b": {"$gt": 1e+2}, "c": "d e"}')
+    found = read_query(request(query), PointsRequest)
+    assert found.filter == parse_filter({"a+b": {"$gt": 100}, "c": "d e"})
+    assert read_query(request("filter=%7B%22a%22:+1%7D"), PointsRequest).filter is not None
+    for text, field in (("", "filter"), ("1", "filter"), ('{"a":1,"a":2}', "filter.a")):
+        with pytest.raises(InvalidRequestError) as caught:
+            read_query(request(f"filter={quote(text)}"), PointsRequest)
+        assert caught.value.details[0].field == field
+    with pytest.raises(InvalidRequestError, match="more than once"):
+        read_query(request("filter={}&filter={}"), PointsRequest)
+    with pytest.raises(ValidationError, match="no such operator"):
+        read_query(request("filter=" + quote('{"a":{"$x":1}}')), PointsRequest)
 
 
 def test_text_stays_text():

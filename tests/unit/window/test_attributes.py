@@ -137,3 +137,9 @@ def test_a_table_does_not_change_with_the_history():
     table = made.to_table()
     made.put(0, version(2, None))
     assert table.to_pylist() == [{"number": 0, "seq": 1, "recorded_at": 1_000, "value": "1"}]
+
+
+def test_every_version_tells_its_time(changes):
+    made = history(*changes)
+    assert sorted(made.times()) == sorted((seq, 1_000 * seq) for _, seq, _ in changes)
+    assert AttributeHistory().times() == []

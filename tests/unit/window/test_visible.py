@@ -125,3 +125,17 @@ def test_a_part_is_plain_when_nothing_of_it_is_hidden(tmp_path):
         assert not is_plain(part, holding.seq, TIME_MIN_US)
         assert not is_plain(part, 3, TIME_MIN_US)
     assert not is_plain(holding.seal([hot]), holding.seq, TIME_MIN_US)
+
+
+def test_of_some_rows_the_visible_ones_are_told(life):
+    holding, part = life
+    rng = np.random.default_rng(9)
+    for _ in range(30):
+        seq = int(rng.integers(0, holding.seq + 1))
+        view = VisiblePart(part, seq, TIME_MIN_US)
+        low, high = sorted(rng.integers(0, part.rows + 1, 2).tolist())
+        some = np.sort(rng.permutation(part.rows)[: rng.integers(part.rows)])
+        for rows in (slice(low, high), some, slice(low, low)):
+            asked = part.seqs(rows).tolist()
+            living = holding.living(seq)
+            assert part.seqs(view.visible(rows)).tolist() == [one for one in asked if one in living]

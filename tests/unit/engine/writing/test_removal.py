@@ -283,3 +283,13 @@ def test_what_is_selected_is_counted_without_reading_vectors(shop):
     places, missing = select_living(shop.read(), DeletePointsRequest(entity_ids=["a"]))
     assert missing == 0
     assert sum(len(rows) for _, rows in places) == 4
+
+
+def test_the_filter_of_a_request_counts_whoever_evaluates_it(shop):
+    """Also of a task that comes without its filter evaluated: never may it be left out."""
+    shop.set("b", {"fleet": "red"})
+    selector = {"filter": {"$attributes": {"fleet": "red"}}}
+    [[part, rows]], _ = select_living(shop.read(), DeletePointsRequest(**selector))
+    assert part.seqs(rows).tolist() == [6]
+    [reply] = shop.group(shop.deleting(**selector))
+    assert reply.deleted == 1
