@@ -52,7 +52,7 @@ def impatient(monkeypatch):
 
 @pytest.fixture
 def problems(monkeypatch) -> list[str]:
-    """What the threads of upkeep ever put into the health."""
+    """What the threads of upkeep put into the health, each until they are through again."""
     found: list[str] = []
     for worker in (sealer.Sealer, maintainer.Maintainer):
 
@@ -103,10 +103,6 @@ def test_upkeep_that_finds_the_disk_full_is_tried_again(
             changing.change(4)
             status = changing.collection.compact()
         assert any(step in problem for problem in problems)
-        if step not in PASSED:
-            health = changing.database.get_health()
-            assert health.status == "degraded"
-            assert step in health.problems[0]
         if step.startswith("compact"):
             assert status.state == "failed"
             assert step in status.problem
@@ -303,17 +299,21 @@ def test_every_sync_of_upkeep_may_fail(tmp_path: Path, monkeypatch):
         with Changing(ledger) as changing, monkeypatch.context() as patch:
             changing.change(40)
             syncs = FailingSyncs(patch, n)
+            is_refused = True
             with suppress(UnavailableError):
                 changing.change(12)
                 changing.collection.compact()
                 changing.let_expire()
                 changing.change(12)
+                is_refused = False
                 changing.collection.compact()
             patch.undo()
-            if changing.database.get_health().status != "failed":
-                wait_until(changing.is_well)
-                changing.change(4)
-                assert changing.collection.compact().state == "idle"
+            wait_until(lambda c=changing: c.database.get_health().status != "degraded")
+            # Of a change that was refused nobody knows whether it is on disk; the ledger holds one.
+            with suppress(UnavailableError):
+                changing.change(0 if is_refused else 4)
+                changing.collection.compact()
+            wait_until(lambda c=changing: c.database.get_health().status != "degraded")
             assert reads_work(changing)
         ledger.check()
         shutil.rmtree(ledger.directory)
