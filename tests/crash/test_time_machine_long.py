@@ -12,9 +12,9 @@ SEQUENCES = 5_000
 
 @pytest.mark.skipif(not IS_LONG, reason="the long form runs with TSVEC_CRASH=long")
 def test_thousands_of_lives():
-    live(TimeMachine, SEQUENCES)
+    live(TimeMachine, SEQUENCES, anew=True)
 
 
 @pytest.mark.skipif(not IS_LONG, reason="the long form runs with TSVEC_CRASH=long")
 def test_hundreds_of_lives_on_duckdb():
-    live(TimeMachineOnDuckDB, SEQUENCES // 20)
+    live(TimeMachineOnDuckDB, SEQUENCES // 20, anew=True)

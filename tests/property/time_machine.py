@@ -281,15 +281,17 @@ class TimeMachineOnDuckDB(TimeMachine):
     real_duck = True
 
 
-def live(machine: type[TimeMachine], sequences: int, steps: int = 50) -> None:
-    """Try this many sequences of steps, chosen anew in every run."""
+def live(
+    machine: type[TimeMachine], sequences: int, steps: int = 50, *, anew: bool = False
+) -> None:
+    """Try this many sequences of steps, the same ones in every run or chosen `anew`."""
     run_state_machine_as_test(
         machine,
         settings=settings(
             max_examples=sequences,
             stateful_step_count=steps,
             deadline=None,
-            derandomize=False,
+            derandomize=not anew,
             print_blob=True,
             suppress_health_check=list(HealthCheck),
         ),
