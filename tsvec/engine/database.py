@@ -21,6 +21,7 @@ from tsvec.engine.upkeep.scrub import Scrubber
 from tsvec.engine.upkeep.sealer import Sealer
 from tsvec.engine.writing.tasks import CloseTask, ConfigureTask
 from tsvec.engine.writing.writer import Writer
+from tsvec.kernels.distance import warm_up
 from tsvec.model.collections import (
     DEFAULT_COLLECTION,
     DEFAULT_TENANT,
@@ -178,6 +179,10 @@ class Database:
     def get_ready(self) -> Readiness:
         """Recovery is done once a Database exists; it is ready until it is closed."""
         return Readiness(ready=self._close.alive)
+
+    def warm_up(self) -> None:
+        """Have the loops of queries compiled, which otherwise the first query waits for."""
+        warm_up()
 
     def get_metrics(self) -> str:
         """Measurements in the Prometheus text format."""

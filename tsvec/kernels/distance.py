@@ -14,45 +14,47 @@ from numpy.typing import NDArray
 
 Metric = Literal["cosine", "l2", "dot"]
 Float64Array = NDArray[np.float64]
-_BLOCK_ELEMENTS = 1 << 20
 
 
 def measure_distances(
-    metric: Metric, query: NDArray[np.float32], vectors: NDArray[np.float32]
+    metric: Metric, query: NDArray[np.float32] | Float64Array, vectors: NDArray[np.float32]
 ) -> Float64Array:
-    """Distances of `vectors` (rows, dim) to `query`: float64 of shape (rows,).
+    """Distances of `vectors` (rows, dim) to `query` (dim,): float64 of shape (rows,).
 
-    `query` is one vector (dim,) or one a row (rows, dim). cosine: 1 - cos, between 0 and 2; l2:
-    Euclidean; dot: minus the inner product.
+    cosine: 1 - cos, between 0 and 2; l2: Euclidean; dot: minus the inner product. Both arrays are
+    C-contiguous.
     """
-    rows, dim = vectors.shape
-    step = max(1, _BLOCK_ELEMENTS // dim)
-    if rows <= step:
-        return _measure_block(metric, query.astype(np.float64), vectors.astype(np.float64))
-    found = np.empty(rows)
-    for low in range(0, rows, step):
-        part = slice(low, low + step)
-        mine = query if query.ndim == 1 else query[part]
-        found[part] = measure_distances(metric, mine, vectors[part])
+    from tsvec.kernels import loops  # compiling, and importing the compiler, take their time
+
+    found = np.empty(len(vectors))
+    target = query.astype(np.float64, copy=False)
+    match metric:
+        case "cosine":
+            loops.measure_cosine(vectors, target, found)
+        case "l2":
+            loops.measure_l2(vectors, target, found)
+        case "dot":
+            loops.measure_dot(vectors, target, found)
     return found
 
 
-def _measure_block(metric: Metric, target: Float64Array, block: Float64Array) -> Float64Array:
-    if metric == "l2":
-        block -= target
-        return np.asarray(np.sqrt(_sum_rows(block * block)))
-    products = _sum_rows(block * target)
-    if metric == "dot":
-        return np.asarray(0.0 - products)  # not -0.0 where they are orthogonal
-    lengths = np.sqrt(_sum_rows(target * target))
-    block *= block
-    cosines = products / (np.sqrt(_sum_rows(block)) * lengths)
-    return np.asarray(np.minimum(np.maximum(1.0 - cosines, 0.0), 2.0))
+def warm_up() -> None:
+    """Compile the loops, or load them as they were compiled before."""
+    from tsvec.kernels import loops  # noqa: F401
 
 
-def _sum_rows(block: Float64Array) -> Float64Array:
-    """Sums over each row, pairwise, in an order that depends on the length of a row alone."""
-    return np.asarray(np.add.reduce(block, axis=-1))
+def choose_nearest(
+    distances: Float64Array, times: NDArray[np.int64], k: int
+) -> tuple[NDArray[np.int64], bool]:
+    """The places of the k nearest by (distance, newer first), in order, all of them if fewer.
+
+    Also whether equals were met, of which some may have been left out or be in any order.
+    """
+    from tsvec.kernels import loops
+
+    places = np.empty(min(k, len(distances)), np.int64)
+    _, tied = loops.choose_nearest(distances, times, places)
+    return places, tied
 
 
 def similarity_of(metric: Metric, distance: float) -> float:

@@ -1,14 +1,12 @@
 """Exact nearest rows: a float32 scan proposes, double precision decides, widening until certain.
 
 The scan's error bound says when no row it left out can belong to the answer; until then it is
-asked for more. So the result is that of measuring every row in double precision. Many searches are
-measured together, since for a few rows the calls cost more than the arithmetic.
+asked for more. So the result is that of measuring every row in double precision.
 """
 
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tsvec.kernels.distance import Metric, measure_distances
+from tsvec.kernels.distance import Float64Array, Metric, choose_nearest, measure_distances
 from tsvec.kernels.scan import SAFE_NORM, cost_error, cost_of, scan_nearest
 from tsvec.model.vectors import Float32Array, Int64Array
 from tsvec.window.part import Columns, Numbers, Rows, count_rows
@@ -26,18 +24,24 @@ _WIDEN = 4
 _SPARSE = 16
 """Rows wanted out of this many are skipped over where they lie; fewer are copied together first."""
 
-_GROUP_ELEMENTS = 1 << 22
-"""Vector elements measured together, about; it bounds the memory of many wide searches."""
+_FEW_ROWS = 1_024
+"""Up to so many rows of a part are measured without a scan, which would not be quicker."""
+
+_FEW_NEAREST = 64
+"""Up to so many are chosen by insertion; for more of them all rows are sorted."""
 
 _NO_ROWS = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A query vector: as given for measuring, of unit length (cosine) for scanning."""
+    """A query vector: as given, in double precision for measuring, of unit length (cosine) for
+    scanning.
+    """
 
     metric: Metric
     vector: Float32Array
+    exact: Float64Array
     scan_vector: Float32Array
     norm: float
 
@@ -47,7 +51,7 @@ class Target:
         exact = vector.astype(np.float64)
         norm = math.sqrt(float(exact.dot(exact)))
         scan = (exact / norm).astype(np.float32) if metric == "cosine" else vector
-        return cls(metric, vector, np.ascontiguousarray(scan), norm)
+        return cls(metric, vector, exact, np.ascontiguousarray(scan), norm)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,85 +134,57 @@ class Candidates:
         )
 
 
-@dataclass(slots=True)
-class _Proposal:
-    """What a search would measure, and the cost that every other row certainly exceeds.
+def find_nearest(search: Search) -> Candidates:
+    """What a search finds: k rows, or fewer if there are no more."""
+    width, measured = search.k + _SLACK, 0
+    while True:
+        proposed, floor = _propose(search, width)
+        count = sum(count_rows(rows) for _, rows in proposed)
+        measured += count
+        if search.one_per_entity:
+            found = measure_rows(search.target, proposed)
+            found = found.at(first_of_entities(found))
+            count = len(found.row)
+        else:
+            found = measure_rows(search.target, proposed, search.k)
+        if floor is None or _is_certain(search, found, floor):
+            best = found.at(slice(0, search.k)) if len(found.row) > search.k else found
+            best.complete = floor is None and count <= search.k
+            best.measured = measured
+            return best
+        width *= _WIDEN
 
-    The floor is None if no other row is left.
+
+def _is_certain(search: Search, found: Candidates, floor: float) -> bool:
+    """Whether k rows were found that certainly come before every row with a cost above a floor."""
+    if len(found.row) < search.k:
+        return False
+    return cost_of(search.target.metric, float(found.distance[search.k - 1])) < floor
+
+
+def _propose(search: Search, width: int) -> tuple[list[tuple[Columns, Rows]], float | None]:
+    """The rows to measure, and the cost that every other row certainly exceeds.
+
+    The best `width` of a scan, or all where that is not many; the cost is None if no row is left.
     """
-
-    search: Search
-    width: int
-    measured: int = 0
-    floor: float | None = None
-    rows: list[tuple[Columns, Int64Array]] = field(default_factory=list)
-
-    @property
-    def elements(self) -> int:
-        """Elements of the vectors it would measure."""
-        return len(self.search.target.vector) * sum(len(rows) for _, rows in self.rows)
-
-
-def find_nearest(searches: Sequence[Search]) -> list[Candidates]:
-    """What each search finds; fewer than k only if there are no more. One metric, one dim."""
-    found: dict[int, Candidates] = {}
-    waiting = deque((place, _Proposal(one, one.k + _SLACK)) for place, one in enumerate(searches))
-    while waiting:
-        group: list[tuple[int, _Proposal]] = []
-        elements = 0
-        while waiting and elements < _GROUP_ELEMENTS:
-            place, proposal = waiting.popleft()
-            _propose(proposal)
-            group.append((place, proposal))
-            elements += proposal.elements
-        measured = _measure([proposal for _, proposal in group])
-        for (place, proposal), candidates in zip(group, measured, strict=True):
-            best = _settle(proposal, candidates)
-            if best is None:
-                waiting.append((place, proposal))
-            else:
-                found[place] = best
-    return [found[place] for place in range(len(searches))]
-
-
-def _settle(proposal: _Proposal, candidates: Candidates) -> Candidates | None:
-    """The answer if it is certain; else the proposal is widened for another round."""
-    search, floor = proposal.search, proposal.floor
-    proposal.measured += len(candidates.row)
-    if search.one_per_entity:
-        candidates = candidates.at(first_of_entities(candidates))
-    count, k = len(candidates.row), search.k
-    if floor is not None and (
-        count < k or cost_of(search.target.metric, float(candidates.distance[k - 1])) >= floor
-    ):
-        proposal.width *= _WIDEN
-        return None
-    best = candidates.at(slice(0, k))
-    best.complete = floor is None and count <= k
-    best.measured = proposal.measured
-    return best
-
-
-def _propose(proposal: _Proposal) -> None:
-    """Choose the rows to measure: the best `width` of a scan, or all where that is not many."""
-    target, width = proposal.search.target, proposal.width
-    proposal.rows, proposal.floor = [], None
+    target = search.target
+    proposed: list[tuple[Columns, Rows]] = []
     scanned: list[tuple[Source, NDArray[np.float64], Int64Array]] = []
-    for source in proposal.search.sources:
+    for source in search.sources:
         safe = max(source.part.norm_max, target.norm) < SAFE_NORM
-        if not safe or source.count <= 2 * width:
-            proposal.rows.append((source.part, source.all_rows()))
-            continue
-        scanned.append((source, *source.scan(target, width)))
+        if source.count <= max(2 * width, _FEW_ROWS) or not safe:
+            proposed.append((source.part, source.rows))
+        else:
+            scanned.append((source, *source.scan(target, width)))
     if not scanned:
-        return
+        return proposed, None
     cut = _smallest([costs for _, costs, _ in scanned], width)
     norm_max = max(source.part.norm_max for source, _, _ in scanned)
     error = cost_error(target.metric, cut, len(target.vector), target.norm, norm_max)
-    proposal.floor = cut - error
     for source, costs, rows in scanned:
         near = int(np.searchsorted(costs, cut, side="right"))
-        proposal.rows.append((source.part, rows[:near]))
+        proposed.append((source.part, rows[:near]))
+    return proposed, cut - error
 
 
 def _smallest(ascending: list[NDArray[np.float64]], count: int) -> float:
@@ -218,43 +194,29 @@ def _smallest(ascending: list[NDArray[np.float64]], count: int) -> float:
     return float(np.partition(np.concatenate(ascending), count - 1)[count - 1])
 
 
-def _measure(proposals: Sequence[_Proposal]) -> list[Candidates]:
-    """The proposed rows of each search with their distances, in total order."""
-    parts: list[Columns] = []
-    chosen: dict[int, list[tuple[int, Int64Array]]] = {}
-    for number, proposal in enumerate(proposals):
-        for part, rows in proposal.rows:
-            if len(rows):
-                if id(part) not in chosen:
-                    parts.append(part)
-                chosen.setdefault(id(part), []).append((number, rows))
-    asked, source, row, distance, time = [], [], [], [], []
-    for place, (part, mine) in enumerate(zip(parts, chosen.values(), strict=True)):
-        rows = _join([rows for _, rows in mine])
-        who = np.repeat([number for number, _ in mine], [len(rows) for _, rows in mine])
-        targets = [proposals[number].search.target for number, _ in mine]
-        query = targets[0].vector
-        if len(mine) > 1:
-            query = np.repeat(
-                [target.vector for target in targets], [len(rows) for _, rows in mine], axis=0
-            )
-        asked.append(who)
-        source.append(np.full(len(rows), place))
-        row.append(rows)
-        distance.append(measure_distances(targets[0].metric, query, part.vectors(rows)))
-        time.append(part.times(rows))
+def measure_rows(
+    target: Target, chosen: Sequence[tuple[Columns, Rows]], k: int | None = None
+) -> Candidates:
+    """Some rows of some parts with their distances, in total order; the first k of them."""
+    chosen = [(part, rows) for part, rows in chosen if count_rows(rows)]
     if not chosen:
-        nothing = Candidates([], _NO_ROWS, _NO_ROWS, np.empty(0), _NO_ROWS)
-        return [nothing for _ in proposals]
-    every = Candidates(parts, _join(source), _join(row), _join(distance), _join(time))
-    who = _join(asked)
-    order = np.lexsort((-every.time, every.distance, who))
-    ends = np.searchsorted(who[order], np.arange(len(proposals) + 1))
-    every = every.at(order)
-    return [
-        order_ties(every.at(slice(begin, end)))
-        for begin, end in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True)
+        return Candidates([], _NO_ROWS, _NO_ROWS, np.empty(0), _NO_ROWS)
+    distances = [
+        measure_distances(target.metric, target.exact, part.vectors(rows)) for part, rows in chosen
     ]
+    times = [part.times(rows) for part, rows in chosen]
+    numbers = [
+        np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows for _, rows in chosen
+    ]
+    source = np.repeat(np.arange(len(chosen)), [len(rows) for rows in numbers])
+    parts = [part for part, _ in chosen]
+    every = Candidates(parts, source, _join(numbers), _join(distances), _join(times))
+    if k is not None and k <= _FEW_NEAREST:
+        places, tied = choose_nearest(every.distance, every.time, k)
+        if not tied:
+            return every.at(places)
+    every = order_ties(every.at(np.lexsort((-every.time, every.distance))))
+    return every if k is None else every.at(slice(0, k))
 
 
 def _join(arrays: list[NDArray[Any]]) -> NDArray[Any]:
@@ -295,8 +257,3 @@ def entities_of(found: Candidates) -> Numbers:
         mine = found.source == number
         entity[mine] = part.entities(found.row[mine])
     return entity
-
-
-def measure_rows(target: Target, rows: Sequence[tuple[Columns, Int64Array]]) -> Candidates:
-    """Some rows of some parts with their distances, in total order."""
-    return _measure([_Proposal(Search(target, (), 0), 0, rows=list(rows))])[0]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeAlias, TypeVar
+from itertools import repeat
+from typing import Any, Final, TypeAlias, TypeVar
 
 import numpy as np
 import orjson
@@ -21,7 +23,15 @@ from tsvec.window.window_set import WindowSet
 
 Record = TypeVar("Record", bound=BaseModel)
 Fields: TypeAlias = dict[str, Any]
-MetadataReader: TypeAlias = Callable[[bytes], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What fields are made for: how metadata and times are given, and whether None is."""
+
+    metadata: Callable[[bytes], Any]
+    times: Callable[[Int64Array], list[datetime]]
+    has_absent: bool
 
 
 def parse_metadata(text: bytes) -> dict[str, Any]:
@@ -30,9 +40,27 @@ def parse_metadata(text: bytes) -> dict[str, Any]:
     return parsed
 
 
-def splice_metadata(text: bytes) -> orjson.Fragment:
-    """The JSON itself, for an encoder to copy as it is."""
-    return orjson.Fragment(text)
+def _aware(micros: Int64Array) -> list[datetime]:
+    return [time_to_datetime(time) for time in micros.tolist()]
+
+
+def _naive(micros: Int64Array) -> list[datetime]:
+    """UTC, for an encoder that takes naive datetimes to be that: made without a look at each."""
+    times: list[datetime] = micros.view("M8[us]").tolist()
+    return times
+
+
+RECORDS: Final = Form(parse_metadata, _aware, has_absent=True)
+"""Fields of records."""
+
+JSON: Final = Form(orjson.Fragment, _naive, has_absent=False)
+"""Fields for `dump_fields`, which copies stored metadata unread."""
+
+
+def dump_fields(fields: Fields) -> bytes:
+    """The JSON of fields in the form `JSON`, as the records would be encoded."""
+    options = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC | orjson.OPT_SERIALIZE_NUMPY
+    return orjson.dumps(fields, BaseModel.model_dump, options)
 
 
 def point_fields(
@@ -40,42 +68,55 @@ def point_fields(
     part: Columns,
     rows: Int64Array,
     include: Collection[str],
-    read_metadata: MetadataReader = parse_metadata,
+    form: Form = RECORDS,
 ) -> list[Fields]:
     """The fields of a `Point` for each of some rows of a part."""
-    registry, at_seq = windows.registry, windows.seq
-    count = len(rows)
-    columns = zip(
-        part.entities(rows).tolist(),
-        part.times(rows).tolist(),
-        part.keys(rows),
-        part.recorded(rows).tolist(),
-        part.seqs(rows).tolist(),
-        map(read_metadata, part.metadata(rows)) if "metadata" in include else [None] * count,
-        np.array(part.vectors(rows)) if "vector" in include else [None] * count,
-        strict=True,
-    )
-    recorded: dict[int, datetime] = {}
-    return [
+    registry, numbers = windows.registry, part.entities(rows)
+    found: list[Fields] = [
         {
-            "entity_id": registry.id_of(number),
-            "entity_type": registry.type_of(number, at_seq),
-            "timestamp": time_to_datetime(time),
+            "entity_id": name,
+            "entity_type": kind,
+            "timestamp": time,
             "key": key,
-            "recorded_at": recorded.get(at) or recorded.setdefault(at, time_to_datetime(at)),
+            "recorded_at": at,
             "seq": seq,
-            "metadata": metadata,
-            "vector": vector,
         }
-        for number, time, key, at, seq, metadata, vector in columns
+        for name, kind, time, key, at, seq in zip(
+            map(registry.id_of, numbers.tolist()),
+            registry.types.at_all(numbers, windows.seq),
+            form.times(part.times(rows)),
+            part.keys(rows),
+            form.times(part.recorded(rows)),
+            part.seqs(rows).tolist(),
+            strict=True,
+        )
     ]
+    if not form.has_absent:
+        for fields in found:
+            if fields["key"] is None:
+                del fields["key"]
+    if "metadata" in include:
+        _add(found, "metadata", map(form.metadata, part.metadata(rows)), form)
+    elif form.has_absent:
+        _add(found, "metadata", repeat(None), form)
+    if "vector" in include:
+        _add(found, "vector", np.array(part.vectors(rows)), form)
+    elif form.has_absent:
+        _add(found, "vector", repeat(None), form)
+    return found
+
+
+def _add(found: list[Fields], name: str, values: Iterable[Any], form: Form) -> None:
+    """Give all one more field, where there is a value or the form wants to hear that none is."""
+    for fields, value in zip(found, values, strict=False):
+        if value is not None or form.has_absent:
+            fields[name] = value
 
 
 def read_rows(
     windows: WindowSet,
     places: Sequence[tuple[Columns, int]],
     include: Collection[str],
-    read_metadata: MetadataReader = parse_metadata,
 ) -> list[Fields]:
     """The fields of a `Point` for each (part, row), in this order, each part read once."""
     by_part: dict[int, list[int]] = {}
@@ -85,7 +126,7 @@ def read_rows(
     for positions in by_part.values():
         part = places[positions[0]][0]
         rows = np.array([places[position][1] for position in positions], np.int64)
-        read = point_fields(windows, part, rows, include, read_metadata)
+        read = point_fields(windows, part, rows, include)
         for position, fields in zip(positions, read, strict=True):
             found[position] = fields
     return found
@@ -99,35 +140,22 @@ def make_points(
 
 
 def hit_fields(
-    windows: WindowSet,
-    found: Sequence[Candidates],
-    include: Collection[str],
-    read_metadata: MetadataReader,
-) -> list[list[Fields]]:
-    """The fields of a `Hit` for each row found, in order: one list a search."""
+    windows: WindowSet, found: Candidates, include: Collection[str], form: Form = RECORDS
+) -> list[Fields]:
+    """The fields of a `Hit` for each row found, in order."""
+    hits: list[Fields] = [{}] * len(found.row)
+    for number, part in enumerate(found.parts):
+        places = np.flatnonzero(found.source == number)
+        read = point_fields(windows, part, found.row[places], include, form)
+        for place, fields in zip(places.tolist(), read, strict=True):
+            hits[place] = fields
     metric = windows.config.metric
-    places = [
-        (one.parts[source], row)
-        for one in found
-        for source, row in zip(one.source.tolist(), one.row.tolist(), strict=True)
-    ]
-    read = iter(read_rows(windows, places, include, read_metadata))
-    hits: list[list[Fields]] = []
-    for one in found:
-        hits.append([])
-        scores = [None] * len(one.row) if one.score is None else one.score.tolist()
-        for distance, score in zip(one.distance.tolist(), scores, strict=True):
-            fields = next(read)
-            fields["distance"] = distance
-            fields["similarity"] = similarity_of(metric, distance)
-            fields["score"] = score
-            hits[-1].append(fields)
+    for fields, distance in zip(hits, found.distance.tolist(), strict=True):
+        fields["distance"] = distance
+        fields["similarity"] = similarity_of(metric, distance)
+    scores = repeat(None) if found.score is None else found.score.tolist()
+    _add(hits, "score", scores, form)
     return hits
-
-
-def without_absent(fields: Fields) -> Fields:
-    """The fields less those that are None, as records leave them out of JSON."""
-    return {name: value for name, value in fields.items() if value is not None}
 
 
 def construct(record: type[Record], fields: Fields) -> Record:

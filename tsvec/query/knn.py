@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
-from pydantic import BaseModel
 
 from tsvec.kernels.decay import Decay
 from tsvec.model.errors import InsufficientHistoryError
@@ -19,17 +17,9 @@ from tsvec.model.replies import Hit, TemporalKnnReply
 from tsvec.model.times import TIME_MAX_US, time_to_datetime
 from tsvec.model.validation import invalid_field
 from tsvec.model.vectors import Float32Array
-from tsvec.query.candidates import Candidates, Search, Source, Target, find_nearest
+from tsvec.query.candidates import Search, Source, Target, find_nearest
 from tsvec.query.history import entity_not_found, find_latest, is_visible
-from tsvec.query.hits import (
-    Fields,
-    MetadataReader,
-    construct,
-    hit_fields,
-    parse_metadata,
-    splice_metadata,
-    without_absent,
-)
+from tsvec.query.hits import JSON, RECORDS, Fields, Form, construct, dump_fields, hit_fields
 from tsvec.query.nearest.decay import find_decayed
 from tsvec.query.nearest.explained import Spent, count_eligible, explain
 from tsvec.query.plan import PartExtent, Plan, plan_knn
@@ -57,16 +47,23 @@ class PreparedKnn:
     decay: Decay | None = None
     planning_us: int = 0
 
-    def filtered(self) -> PreparedKnn:
-        """The question whose search has only the rows that the filter lets pass."""
-        row_filter = self.row_filter
+    def filtered(self, known: dict[int, Sequence[Source]] | None = None) -> Search:
+        """The search of only the rows that the filter lets pass.
+
+        Questions that chose from the same rows share what is `known` of them.
+        """
+        search, row_filter = self.search, self.row_filter
         if row_filter is None:
-            return self
-        sources = [
-            Source(one.part, row_filter.keep(self.windows, one.part, one.rows))
-            for one in self.search.sources
-        ]
-        return replace(self, search=replace(self.search, sources=sources), row_filter=None)
+            return search
+        sources = None if known is None else known.get(id(search.sources))
+        if sources is None:
+            sources = [
+                Source(one.part, row_filter.keep(self.windows, one.part, one.rows))
+                for one in search.sources
+            ]
+            if known is not None:
+                known[id(search.sources)] = sources
+        return replace(search, sources=sources)
 
 
 Choice: TypeAlias = tuple[Plan, list[Source], RowFilter | None]
@@ -147,7 +144,7 @@ def _decay_of(windows: WindowSet, request: TemporalKnnRequest) -> Decay | None:
 def answer_knn(questions: Sequence[PreparedKnn]) -> list[TemporalKnnReply]:
     """The exact answers to questions of one collection."""
     replies = []
-    for fields in _answer(questions, parse_metadata):
+    for fields in _answer(questions, RECORDS):
         fields["hits"] = [construct(Hit, hit) for hit in fields["hits"]]
         replies.append(construct(TemporalKnnReply, fields))
     return replies
@@ -155,85 +152,31 @@ def answer_knn(questions: Sequence[PreparedKnn]) -> list[TemporalKnnReply]:
 
 def encode_knn(questions: Sequence[PreparedKnn]) -> list[bytes]:
     """The same as JSON, as the records would be encoded, but stored metadata is copied unread."""
-    return [_encode(fields) for fields in _answer(questions, splice_metadata)]
+    return [dump_fields(fields) for fields in _answer(questions, JSON)]
 
 
-def _encode(fields: Fields) -> bytes:
-    fields["hits"] = [without_absent(hit) for hit in fields["hits"]]
-    options = orjson.OPT_UTC_Z | orjson.OPT_SERIALIZE_NUMPY
-    return orjson.dumps(without_absent(fields), BaseModel.model_dump, options)
-
-
-def _answer(questions: Sequence[PreparedKnn], read_metadata: MetadataReader) -> list[Fields]:
+def _answer(questions: Sequence[PreparedKnn], form: Form) -> Iterator[Fields]:
     """The fields of a `TemporalKnnReply` for each question, hits as fields too."""
-    begun = time.perf_counter()
-    questions = filter_all(questions)
-    found = _find_all(questions)
-    scanning = microseconds_since(begun)
-    begun = time.perf_counter()
-    hits = read_hits(
-        [(one.windows, one.request.include) for one in questions], found, read_metadata
-    )
-    reading = microseconds_since(begun)
-    return [
-        {
-            "hits": rows,
-            "returned": len(rows),
-            "exact": True,
-            "eligible": count_eligible(
-                one.search.sources, candidates, by_entity=one.search.one_per_entity
-            ),
-            "as_of_seq": one.windows.seq,
-            "explain": explain(
-                one.plan, one.search.sources, candidates, Spent(one.planning_us, scanning, reading)
-            )
-            if one.request.explain
-            else None,
-        }
-        for one, candidates, rows in zip(questions, found, hits, strict=True)
-    ]
-
-
-def filter_all(questions: Sequence[PreparedKnn]) -> list[PreparedKnn]:
-    """The questions with their filters applied, once for those that chose the same rows."""
     known: dict[int, Sequence[Source]] = {}
-    filtered = []
     for one in questions:
-        rows = id(one.search.sources)
-        if one.row_filter is not None and rows in known:
-            done = replace(one, search=replace(one.search, sources=known[rows]), row_filter=None)
-        else:
-            done = one.filtered()
-            known[rows] = done.search.sources
-        filtered.append(done)
-    return filtered
-
-
-def _find_all(questions: Sequence[PreparedKnn]) -> list[Candidates]:
-    plain = iter(find_nearest([one.search for one in questions if one.decay is None]))
-    return [
-        next(plain) if one.decay is None else find_decayed(one.search, one.decay)
-        for one in questions
-    ]
-
-
-def read_hits(
-    asked: Sequence[tuple[WindowSet, Sequence[str]]],
-    found: Sequence[Candidates],
-    read_metadata: MetadataReader,
-) -> list[list[Fields]]:
-    """The fields of the hits of each answer: of which windows, and what they are to carry."""
-    replies: list[list[Fields]] = [[] for _ in asked]
-    # Hits are read together, but what an entity is depends on the moment that is asked for.
-    alike: dict[tuple[int, tuple[str, ...]], list[int]] = {}
-    for number, (windows, include) in enumerate(asked):
-        alike.setdefault((windows.seq, tuple(include)), []).append(number)
-    for (_, include), mine in alike.items():
-        windows = asked[mine[0]][0]
-        hits = hit_fields(windows, [found[n] for n in mine], include, read_metadata)
-        for number, rows in zip(mine, hits, strict=True):
-            replies[number] = rows
-    return replies
+        begun = time.perf_counter()
+        search = one.filtered(known)
+        found = find_nearest(search) if one.decay is None else find_decayed(search, one.decay)
+        scanning = microseconds_since(begun)
+        begun = time.perf_counter()
+        fields: Fields = {
+            "hits": hit_fields(one.windows, found, one.request.include, form),
+            "returned": len(found.row),
+            "exact": True,
+            "eligible": count_eligible(search.sources, found, by_entity=search.one_per_entity),
+            "as_of_seq": one.windows.seq,
+        }
+        if one.request.explain:
+            spent = Spent(one.planning_us, scanning, microseconds_since(begun))
+            fields["explain"] = explain(one.plan, search.sources, found, spent)
+        elif form.has_absent:
+            fields["explain"] = None
+        yield fields
 
 
 def microseconds_since(begun: float) -> int:

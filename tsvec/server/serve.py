@@ -40,6 +40,7 @@ def build_server(
             f"{host!r} can be reached from other machines and this server has no access keys; "
             "serve 127.0.0.1, or allow an open network if every machine on it may read and write"
         )
+    database.warm_up()
     config = uvicorn.Config(
         create_app(database),
         host=host,

@@ -195,6 +195,9 @@ class ColumnsFile:
         """The bytes of some rows of a text column, checked."""
         begins = self.take(offsets, rows).tolist()
         ends = self.take(offsets, rows + 1).tolist()
+        if self._checked.find(0, *self._chunks[data]) < 0:
+            text = self._arrays[data]
+            return [text[low:high].tobytes() for low, high in zip(begins, ends, strict=True)]
         return [
             self.slice(data, begin, end).tobytes() for begin, end in zip(begins, ends, strict=True)
         ]

@@ -68,6 +68,13 @@ class TypeHistory:
                     break
         return self.names[code]
 
+    def at_all(self, numbers: Numbers, seq: int) -> list[str]:
+        """The same of many."""
+        if self._past:
+            return [self.at(number, seq) for number in numbers.tolist()]
+        names = self.names
+        return [names[code] for code in self.codes[numbers].tolist()]
+
     def put(self, number: int, name: str, since: int) -> None:
         """Give a number another type from change `since` on; 0: it had none before."""
         code, before = self.code_of(name), int(self.codes[number])

@@ -81,7 +81,7 @@ class MergedRun:
         present, place = np.unique(numbers, return_inverse=True)
         registry, seq = self._registry, int(self._seqs.max(initial=0))
         ids = [registry.id_of(number) for number in present.tolist()]
-        types = [registry.type_of(number, seq) for number in present.tolist()]
+        types = registry.types.at_all(present, seq)
         keys, metadata = self._text_columns()
         indices = pa.array(order)
         columns = [

@@ -161,7 +161,7 @@ class SealedPart(_MappedColumns):
         if end <= self.time_min or self.time_max < start:
             return slice(0, 0)
         times = self._columns.slice(Section.TIMESTAMP, 0, self.rows)
-        low, high = np.searchsorted(times, (start, end)).tolist()
+        low, high = int(times.searchsorted(start)), int(times.searchsorted(end))
         return slice(low, max(low, high))
 
     def rows_of(self, entity_id: str, start: int, end: int) -> Int64Array:

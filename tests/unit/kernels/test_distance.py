@@ -7,8 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from tsvec.kernels import distance
-from tsvec.kernels.distance import measure_distances, similarity_of
+from tsvec.kernels.distance import choose_nearest, measure_distances, similarity_of
 
 METRICS = ("cosine", "l2", "dot")
 DIMS = (1, 2, 3, 7, 8, 9, 15, 16, 17, 127, 128, 129, 384, 1_000, 4_096)
@@ -62,7 +61,7 @@ def test_neither_huge_nor_tiny_numbers_overflow_or_vanish(metric, scale):
 
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("dim", DIMS)
-def test_a_row_alone_has_the_distance_it_has_in_company(metric, dim, monkeypatch):
+def test_a_row_alone_has_the_distance_it_has_in_company(metric, dim):
     vectors = sample(60, dim, seed=dim)
     query = sample(1, dim, seed=99)[0]
     together = bits(measure_distances(metric, query, vectors))
@@ -72,20 +71,8 @@ def test_a_row_alone_has_the_distance_it_has_in_company(metric, dim, monkeypatch
     assert bits(measure_distances(metric, query, vectors[shuffled])) == [
         together[place] for place in shuffled
     ]
-    monkeypatch.setattr(distance, "_BLOCK_ELEMENTS", 7 * dim)
-    assert bits(measure_distances(metric, query, vectors)) == together
     unaligned = np.frombuffer(b"\0" * 4 + vectors.tobytes(), np.float32)[1:].reshape(60, dim)
     assert bits(measure_distances(metric, query, unaligned)) == together
-
-
-@pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("dim", DIMS)
-def test_a_query_for_each_row_measures_as_each_query_alone(metric, dim, monkeypatch):
-    vectors, queries = sample(20, dim, seed=1), sample(20, dim, seed=2)
-    alone = [measure_distances(metric, queries[i], vectors[i : i + 1]) for i in range(20)]
-    assert bits(measure_distances(metric, queries, vectors)) == bits(np.concatenate(alone))
-    monkeypatch.setattr(distance, "_BLOCK_ELEMENTS", 3 * dim)
-    assert bits(measure_distances(metric, queries, vectors)) == bits(np.concatenate(alone))
 
 
 def test_measuring_changes_neither_query_nor_vectors():
@@ -107,6 +94,36 @@ def test_cosine_stays_between_nought_and_two():
 
 def test_no_rows_have_no_distances():
     assert measure_distances("l2", sample(1, 3)[0], np.empty((0, 3), np.float32)).shape == (0,)
+
+
+def test_what_is_measured_may_be_read_only():
+    vectors, query = sample(5, 4), sample(1, 4)[0]
+    found = measure_distances("l2", query, vectors)
+    vectors.flags.writeable = query.flags.writeable = False
+    assert bits(measure_distances("l2", query, vectors)) == bits(found)
+
+
+@pytest.mark.parametrize("k", [1, 2, 7, 64, 200])
+@pytest.mark.parametrize("values", [3, 1_000_000])
+def test_the_nearest_are_those_that_sorting_puts_first(k, values):
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        distances = rng.integers(0, values, 100).astype(np.float64)
+        times = rng.integers(0, values, 100)
+        order = np.lexsort((-times, distances))
+        places, tied = choose_nearest(distances, times, k)
+        pairs = list(zip(distances[order].tolist(), times[order].tolist(), strict=True))
+        assert [(distances[p], times[p]) for p in places] == pairs[:k]
+        if not tied:
+            assert places.tolist() == order[:k].tolist()
+            assert len(set(pairs[: k + 1])) == min(k + 1, 100)
+
+
+def test_equals_that_do_not_fit_are_told():
+    distances, times = np.array([1.0, 0.5, 1.0]), np.array([7, 7, 7])
+    assert choose_nearest(distances, times, 2)[1]
+    assert not choose_nearest(distances, np.array([7, 7, 8]), 2)[1]
+    assert choose_nearest(distances, np.array([7, 7, 8]), 2)[0].tolist() == [1, 2]
 
 
 def test_similarities():

@@ -41,6 +41,7 @@ def scans(monkeypatch):
     """The widths of the scans made."""
     widths = []
     scan = candidates.scan_nearest
+    monkeypatch.setattr(candidates, "_FEW_ROWS", 0)
 
     def counted(metric, query, vectors, k, keep=None):
         widths.append(k)
@@ -78,7 +79,7 @@ def test_a_crowd_within_the_error_of_the_scan_is_measured_whole(shelf, scans, me
     samples = crowd(900, metric)
     holding.commit(samples)
     query = [-900, 0, 0, 0] if metric == "l2" else [1, 2, 3, 4]
-    [found] = find_nearest([search(holding.windows, query, 5)])
+    found = find_nearest(search(holding.windows, query, 5))
     assert seqs_of(found) == brute(samples, metric, query, 5)
     assert len(scans) >= 2
     assert scans == [scans[0] * 4**turn for turn in range(len(scans))]
@@ -100,7 +101,7 @@ def test_an_order_that_float32_gets_wrong_is_put_right(shelf, scans, metric):
     opposite = [Sample("b", row, tuple((-1e-6 * base).tolist())) for row in range(500)]
     holding.commit(samples + opposite)
     query = 40 * base if metric == "l2" else base
-    [found] = find_nearest([search(holding.windows, query, 5)])
+    found = find_nearest(search(holding.windows, query, 5))
     assert seqs_of(found) == brute(samples, metric, query, 5)
     assert len(scans) > 2
 
@@ -109,7 +110,7 @@ def test_far_apart_rows_need_one_narrow_scan(shelf, scans):
     holding = shelf(metric="l2")
     samples = [Sample("a", row, (float(row), 0.0, 0.0, 0.0)) for row in range(900)]
     holding.commit(samples)
-    [found] = find_nearest([search(holding.windows, [400.2, 0, 0, 0], 5)])
+    found = find_nearest(search(holding.windows, [400.2, 0, 0, 0], 5))
     assert seqs_of(found) == [401, 402, 400, 403, 399]
     assert len(scans) == 1
     assert found.measured == scans[0] < 30
@@ -123,7 +124,7 @@ def test_widening_stops_as_soon_as_it_may(shelf, scans):
     far = [Sample("f", row, (1e3 + row, 0.0, 0.0, 0.0)) for row in range(5_000)]
     holding.commit(far[:2_500] + near + far[2_500:])
     query = [-100, 0, 0, 0]
-    [found] = find_nearest([search(holding.windows, query, 3)])
+    found = find_nearest(search(holding.windows, query, 3))
     assert seqs_of(found) == [seq + 2_500 for seq in brute(near, "l2", query, 3)]
     assert 1 < len(scans) < 5
     assert found.measured < 1_000
@@ -138,7 +139,7 @@ def test_one_entity_in_front_does_not_hide_the_others(shelf, scans, metric):
     rows.insert(700, Sample("second", 1, (0.2, 0.9)))
     rows.insert(100, Sample("third", 2, (-0.2, 0.9)))
     holding.commit(rows)
-    [found] = find_nearest([search(holding.windows, [1, 0], 3, one_per_entity=True)])
+    found = find_nearest(search(holding.windows, [1, 0], 3, one_per_entity=True))
     assert [found.parts[0].entity_id(row) for row in found.row.tolist()] == [
         "mass",
         "second",
@@ -152,10 +153,10 @@ def test_one_entity_in_front_does_not_hide_the_others(shelf, scans, metric):
 def test_fewer_entities_than_asked_are_all_there_are(shelf):
     holding = shelf(metric="l2")
     holding.commit(crowd(500))
-    [found] = find_nearest([search(holding.windows, [0, 0, 0, 1], 50, one_per_entity=True)])
+    found = find_nearest(search(holding.windows, [0, 0, 0, 1], 50, one_per_entity=True))
     assert len(found.row) == 9
     assert found.complete
-    [some] = find_nearest([search(holding.windows, [0, 0, 0, 1], 3, one_per_entity=True)])
+    some = find_nearest(search(holding.windows, [0, 0, 0, 1], 3, one_per_entity=True))
     assert not some.complete
 
 
@@ -179,9 +180,9 @@ def test_ties_are_ordered_newer_first_then_entity_then_key_then_newer_commit(she
         if sealed and holding.seq in (2, 5):
             holding.seal_all()
     for k in range(1, 9):
-        [found] = find_nearest([search(holding.windows, [0, 0, 0, 0], k)])
+        found = find_nearest(search(holding.windows, [0, 0, 0, 0], k))
         assert seqs_of(found) == order[:k]
-    [each] = find_nearest([search(holding.windows, [0, 0, 0, 0], 9, one_per_entity=True)])
+    each = find_nearest(search(holding.windows, [0, 0, 0, 0], 9, one_per_entity=True))
     assert seqs_of(each) == [5, 4, 1]
 
 
@@ -190,7 +191,7 @@ def test_ties_at_the_end_of_the_answer_are_found_behind_the_scan(shelf, scans, m
     """All vectors equal: the newest win, although a scan would propose the first it meets."""
     holding = shelf(metric=metric)
     holding.commit([Sample(f"e{n % 7}", n, (1.0, 2.0, 3.0, 4.0)) for n in range(700)])
-    [found] = find_nearest([search(holding.windows, [4, 3, 2, 1], 6)])
+    found = find_nearest(search(holding.windows, [4, 3, 2, 1], 6))
     assert seqs_of(found) == [700, 699, 698, 697, 696, 695]
     assert len(scans) > 1
 
@@ -203,7 +204,7 @@ def test_vectors_too_long_for_float32_are_measured_without_a_scan(shelf, scans, 
     samples = [Sample("a", row, tuple(vector.tolist())) for row, vector in enumerate(vectors)]
     holding.commit(samples)
     for query in ([1e30, 0, 0, 1e30], [1e-30, 0, 0, 1]):
-        [found] = find_nearest([search(holding.windows, query, 7)])
+        found = find_nearest(search(holding.windows, query, 7))
         assert seqs_of(found) == brute(samples, metric, query, 7)
     assert scans == []
 
@@ -212,7 +213,7 @@ def test_a_long_query_is_measured_without_a_scan(shelf, scans):
     holding = shelf(metric="dot")
     samples = crowd(300)
     holding.commit(samples)
-    [found] = find_nearest([search(holding.windows, [1e20, 0, 0, 0], 4)])
+    found = find_nearest(search(holding.windows, [1e20, 0, 0, 0], 4))
     assert seqs_of(found) == brute(samples, "dot", [1e20, 0, 0, 0], 4)
     assert scans == []
 
@@ -221,7 +222,7 @@ def test_one_long_vector_does_not_slow_the_other_parts(shelf, scans):
     holding = shelf(metric="l2", block_rows=300)
     holding.commit([Sample("a", row, (float(row), 0.0, 0.0, 0.0)) for row in range(300)])
     holding.commit([Sample("b", row, (1e20, 0.0, 0.0, 0.0)) for row in range(300)])
-    [found] = find_nearest([search(holding.windows, [7, 0, 0, 0], 1)])
+    found = find_nearest(search(holding.windows, [7, 0, 0, 0], 1))
     assert seqs_of(found) == [8]
     assert len(scans) == 1
 
@@ -232,12 +233,12 @@ def test_rows_by_number_are_searched_like_a_run(shelf, metric):
     samples = crowd(400, metric)
     holding.commit(samples)
     odd = np.arange(1, 400, 2)
-    [found] = find_nearest([search(holding.windows, [1, 2, 3, 4], 9, rows=odd)])
+    found = find_nearest(search(holding.windows, [1, 2, 3, 4], 9, rows=odd))
     assert seqs_of(found) == [2 * place for place in brute(samples[1::2], metric, [1, 2, 3, 4], 9)]
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_searches_together_find_what_each_finds_alone(shelf, monkeypatch, metric):
+def test_a_scan_finds_what_measuring_every_row_finds(shelf, monkeypatch, metric):
     """Over hot and sealed parts, some searches certain at once and some after widening."""
     holding = shelf(metric=metric, block_rows=250)
     rng = np.random.default_rng(9)
@@ -249,42 +250,21 @@ def test_searches_together_find_what_each_finds_alone(shelf, monkeypatch, metric
     holding.seal_all()
     holding.commit(spread)
     windows = holding.windows
-    searches = [search(windows, [1, 2, 3, 4], 5), search(windows, [1, 2, 3, 4], 20)]
+    searches = [search(windows, [1, 2, 3, 4], k) for k in (5, 20, 64, 65, 400)]
     for turn in range(8):
         vector = rng.standard_normal(4)
         searches.append(search(windows, vector, 1 + 7 * turn, one_per_entity=turn % 2 == 0))
-    searches.append(Search(target_of(metric, [1, 0, 0, 0]), [], 5))
-    alone = [find_nearest([one])[0] for one in searches]
-    for elements in (1, 2_000, 1 << 22):
-        monkeypatch.setattr(candidates, "_GROUP_ELEMENTS", elements)
-        together = find_nearest(searches)
-        assert [seqs_of(found) for found in together] == [seqs_of(found) for found in alone]
-        for one, other in zip(together, alone, strict=True):
-            assert one.distance.tobytes() == other.distance.tobytes()
-            assert (one.complete, one.measured) == (other.complete, other.measured)
-
-
-def test_wide_searches_are_measured_in_groups_of_bounded_size(shelf, monkeypatch):
-    holding = shelf(metric="l2")
-    holding.commit(crowd(500))
-    rows = []
-    measure = candidates.measure_distances
-
-    def counted(metric, query, vectors):
-        rows.append(len(vectors))
-        return measure(metric, query, vectors)
-
-    monkeypatch.setattr(candidates, "measure_distances", counted)
-    monkeypatch.setattr(candidates, "_GROUP_ELEMENTS", 4 * 600)
-    found = find_nearest([search(holding.windows, [1, 2, 3, 4], 400) for _ in range(20)])
-    assert [len(one.row) for one in found] == [400] * 20
-    assert max(rows) <= 600 + 500
+    monkeypatch.setattr(candidates, "_FEW_ROWS", 10_000)
+    measured = [find_nearest(one) for one in searches]
+    monkeypatch.setattr(candidates, "_FEW_ROWS", 0)
+    for one, every in zip(map(find_nearest, searches), measured, strict=True):
+        assert seqs_of(one) == seqs_of(every)
+        assert one.distance.tobytes() == every.distance.tobytes()
 
 
 def test_no_sources_find_nothing():
-    [found] = find_nearest([Search(target_of("l2", [1.0]), [], 3)])
+    found = find_nearest(Search(target_of("l2", [1.0]), [], 3))
     assert (len(found.row), found.complete, found.measured) == (0, True, 0)
-    assert find_nearest([]) == []
 
 
 def gathered(metric, source, target, width):
@@ -360,7 +340,7 @@ def test_the_nearest_of_what_is_seen(shelf, metric, monkeypatch):
         ]
         vector, k = rng.standard_normal(4), int(rng.choice([1, 3, 20]))
         target = target_of(metric, vector)
-        [found] = find_nearest([Search(target, [one for one in sources if one.count], k)])
+        found = find_nearest(Search(target, [one for one in sources if one.count], k))
         vectors = np.array([living[n].vector for n in inside], np.float32).reshape(-1, 4)
         distances = measure_distances(metric, target.vector, vectors)
         order = np.argsort(distances, kind="stable")[:k]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -10,15 +11,9 @@ import pytest
 
 from tests.contract.parts import RECORDED_AT, Sample
 from tsvec.model.replies import Hit, Point
+from tsvec.model.times import TIME_MAX_US, TIME_MIN_US
 from tsvec.query.candidates import Candidates
-from tsvec.query.hits import (
-    construct,
-    hit_fields,
-    make_points,
-    parse_metadata,
-    splice_metadata,
-    without_absent,
-)
+from tsvec.query.hits import JSON, RECORDS, construct, dump_fields, hit_fields, make_points
 
 SAMPLES = [
     Sample("a", 3_000_000, (0.1, 0.0, 0.0, 0.0), metadata=b'{"n":1}', entity_type="ship"),
@@ -88,30 +83,39 @@ def found(windows, places, distances):
     return Candidates(parts, source, row, np.array(distances), nothing)
 
 
-def test_hits_of_several_searches_keep_their_order_across_parts(windows):
-    searches = [
-        found(windows, [(1, 0), (0, 1), (0, 0)], [0.5, 1.0, 3.0]),
-        found(windows, [(0, 0)], [9.0]),
-    ]
-    first, second = hit_fields(windows, searches, ("metadata",), parse_metadata)
-    assert [(hit["seq"], hit["distance"], hit["similarity"]) for hit in first] == [
+def test_hits_keep_their_order_across_parts(windows):
+    several = found(windows, [(1, 0), (0, 1), (0, 0)], [0.5, 1.0, 3.0])
+    hits = hit_fields(windows, several, ("metadata",))
+    assert [(hit["seq"], hit["distance"], hit["similarity"]) for hit in hits] == [
         (3, 0.5, 1 / 1.5),
         (1, 1.0, 0.5),
         (2, 3.0, 0.25),
     ]
-    assert [hit["seq"] for hit in second] == [2]
-    assert hit_fields(windows, [], (), parse_metadata) == []
 
 
-def test_metadata_is_read_or_copied_as_it_is(windows):
+@pytest.mark.parametrize("include", [(), ("metadata",), ("vector", "metadata")])
+def test_json_is_that_of_the_records(windows, include):
+    several = found(windows, [(1, 0), (0, 1), (0, 0)], [0.5, 1.0, 3.0])
+    for candidates in (several, replace(several, score=np.array([0.3, 0.2, 0.1]))):
+        records = [construct(Hit, hit) for hit in hit_fields(windows, candidates, include)]
+        hits = hit_fields(windows, candidates, include, JSON)
+        assert [orjson.loads(dump_fields(hit)) for hit in hits] == [
+            orjson.loads(record.model_dump_json()) for record in records
+        ]
+
+
+def test_metadata_is_read_or_copied_as_it_is():
     text = b'{"z": 1,"a":[1.50,null]}'
-    assert parse_metadata(text) == {"z": 1, "a": [1.5, None]}
-    assert parse_metadata(b"{}") == {}
-    assert orjson.dumps({"metadata": splice_metadata(text)}) == b'{"metadata":' + text + b"}"
+    assert RECORDS.metadata(text) == {"z": 1, "a": [1.5, None]}
+    assert RECORDS.metadata(b"{}") == {}
+    assert dump_fields({"metadata": JSON.metadata(text)}) == b'{"metadata":' + text + b"}"
 
 
-def test_absent_fields_are_dropped():
-    assert without_absent({"a": None, "b": 0, "c": "", "d": {}}) == {"b": 0, "c": "", "d": {}}
+@pytest.mark.parametrize("micros", [TIME_MIN_US, -1, 0, 1, 1_600_000_000_123_456, TIME_MAX_US])
+def test_times_are_written_as_those_of_records(micros):
+    times = np.array([micros])
+    written = dump_fields({"at": JSON.times(times)[0]})
+    assert written == dump_fields({"at": RECORDS.times(times)[0]})
 
 
 def test_a_constructed_record_is_like_a_validated_one():

@@ -9,8 +9,8 @@ from tsvec.model.nearest.requests import TemporalRangeRequest
 from tsvec.model.queries import TemporalKnnRequest
 from tsvec.model.replies import Eligible, Hit
 from tsvec.model.validation import invalid_field
-from tsvec.query.hits import construct, parse_metadata
-from tsvec.query.knn import PreparedKnn, filter_all, microseconds_since, prepare_knn, read_hits
+from tsvec.query.hits import construct, hit_fields
+from tsvec.query.knn import PreparedKnn, microseconds_since, prepare_knn
 from tsvec.query.nearest.explained import Spent, count_eligible, explain
 from tsvec.query.nearest.radius import find_within
 from tsvec.window.window_set import WindowSet
@@ -25,12 +25,11 @@ def answer_range(windows: WindowSet, request: TemporalRangeRequest) -> TemporalR
         raise invalid_field("radius", "is a distance, which under cosine is at most 2")
     question = _plan(windows, request)
     begun = time.perf_counter()
-    [question] = filter_all([question])
-    sources = question.search.sources
-    within = find_within(question.search.target, sources, radius, request.limit)
+    search = question.filtered()
+    within = find_within(search.target, search.sources, radius, request.limit)
     scanning = microseconds_since(begun)
     begun = time.perf_counter()
-    [hits] = read_hits([(windows, request.include)], [within.nearest], parse_metadata)
+    hits = hit_fields(windows, within.nearest, request.include)
     spent = Spent(question.planning_us, scanning, microseconds_since(begun))
     return TemporalRangeReply(
         hits=[construct(Hit, hit) for hit in hits],
@@ -38,9 +37,11 @@ def answer_range(windows: WindowSet, request: TemporalRangeRequest) -> TemporalR
         matched=Eligible(value=within.matched, relation="eq"),
         truncated=within.matched > len(hits),
         exact=True,
-        eligible=count_eligible(sources, within.nearest, by_entity=False),
+        eligible=count_eligible(search.sources, within.nearest, by_entity=False),
         as_of_seq=windows.seq,
-        explain=explain(question.plan, sources, within.nearest, spent) if request.explain else None,
+        explain=explain(question.plan, search.sources, within.nearest, spent)
+        if request.explain
+        else None,
     )
 
 
