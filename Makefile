@@ -30,7 +30,7 @@ serve: setup ## Serve ./tsvec-data on 127.0.0.1:8710; ARGS="--help" lists option
 	@$(VENV)/bin/tsvec serve $(ARGS)
 
 test: setup ## Run the whole suite; ARGS="-k name" runs a part
-	@$(PYTHON_IN) -m pytest $(ARGS)
+	@$(PYTHON_IN) -m pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 check: format lint types imports tidy ## Format, lint, types, import contracts, house rules, generated files
 	@$(PYTHON_IN) -m sdk_gen --check

@@ -11,6 +11,7 @@ from benchmarks.scenarios import (
     compaction_p99,
     drop,
     filtering,
+    hit_metadata,
     http_knn,
     http_writers,
     ingest,
@@ -35,6 +36,7 @@ SCENARIOS = (
     Scenario("compaction_p99", "Do queries notice that partitions are merged?", compaction_p99.run),
     Scenario("as_of", "What do earlier states and deleted rows cost a query?", as_of.run),
     Scenario("filter", "What does a filter cost?", filtering.run),
+    Scenario("metadata", "What do the metadata of hits cost?", hit_metadata.run),
     Scenario("storms", "Does sparse data make tiny partitions?", storms.run),
     Scenario("commits", "Do late data answer like data in order?", commits.run),
 )

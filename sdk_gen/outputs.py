@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sdk_gen import reference
+from sdk_gen import commands, reference
 from sdk_gen.spec import load
 
 DESCRIPTION = Path("openapi/tsvec.yaml")
@@ -15,6 +15,7 @@ def outputs(root: Path) -> dict[Path, str]:
     api = load(root / DESCRIPTION)
     return {
         Path("docs/reference/api.md"): reference.api_page(api),
+        Path("docs/reference/cli.md"): commands.commands_page(),
         Path("docs/reference/settings.md"): reference.settings_page(),
         Path("docs/errors.md"): reference.errors_page(api.errors),
         Path("docs/limits.md"): reference.limits_page(),

@@ -12,7 +12,7 @@ from sdk_gen.spec import Api, Content, ErrorCode, Field, Operation, Record
 from tsvec.model.limits import Limits
 from tsvec.model.settings import Settings
 
-_NOTE = "<!-- Written by `make gen`; edit its source instead. -->"
+NOTE = "<!-- Written by `make gen`; edit its source instead. -->"
 _SHOWN_PLACES = ("path", "query")
 _WIDTH = 88
 
@@ -28,6 +28,10 @@ A row that `on_error=skip_row` left out is listed with one of these codes, or wi
 In Python each code is an exception class of `tsvec.model.errors`, raised alike by the embedded
 database and by commands that talk to a server."""
 
+_ABOUT_CAPABILITIES = """\
+`get_info` lists these names. A client that may meet older servers asks for a name before it
+relies on what it stands for."""
+
 _ABOUT_LIMITS = """\
 Every dimension of a request has a limit. One more than a limit is refused with a 4xx, never half
 done. `GET /v1/info` returns the limits in force."""
@@ -39,16 +43,18 @@ How one database directory is run: fields of `tsvec.model.settings.Settings`, gi
 
 def api_page(api: Api) -> str:
     """Every operation and record."""
-    parts = [_NOTE, f"# The HTTP API, version {api.version}", api.description, _contents_table(api)]
+    parts = [NOTE, f"# The HTTP API, version {api.version}", api.description, _contents_table(api)]
     for tag, description in api.tags:
         parts += [f"## {tag.capitalize()}", description]
         for operation in api.operations:
             if operation.tag == tag:
                 parts += _operation(operation, api.server)
+    named = [(f"`{name}`", meaning) for name, meaning in api.capabilities]
+    parts += ["## Capabilities", _ABOUT_CAPABILITIES, table_of(("name", "what it means"), named)]
     parts += ["## Records", "A field without a default is required unless it says otherwise."]
     for record in api.records:
         parts += _record(record)
-    return _page(parts)
+    return page(parts)
 
 
 def errors_page(errors: Sequence[ErrorCode]) -> str:
@@ -57,25 +63,25 @@ def errors_page(errors: Sequence[ErrorCode]) -> str:
         (f"`{error.code}`", str(error.status), _yes(error.retryable), error.meaning)
         for error in errors
     ]
-    table = _table(("code", "status", "retryable", "meaning"), rows)
-    return _page([_NOTE, "# Errors", _ABOUT_ERRORS, table])
+    table = table_of(("code", "status", "retryable", "meaning"), rows)
+    return page([NOTE, "# Errors", _ABOUT_ERRORS, table])
 
 
 def limits_page() -> str:
     """The limits and their defaults."""
-    return _page([_NOTE, "# Limits", _ABOUT_LIMITS, _values_table(Limits, "limit")])
+    return page([NOTE, "# Limits", _ABOUT_LIMITS, _values_table(Limits, "limit")])
 
 
 def settings_page() -> str:
     """The settings and their defaults."""
-    return _page([_NOTE, "# Settings", _ABOUT_SETTINGS, _values_table(Settings, "setting")])
+    return page([NOTE, "# Settings", _ABOUT_SETTINGS, _values_table(Settings, "setting")])
 
 
 def _contents_table(api: Api) -> str:
     rows = [
         (f"[{op.id}](#{op.id})", f"`{op.method} {op.path}`", op.summary) for op in api.operations
     ]
-    return _table(("operation", "route", "what it is for"), rows)
+    return table_of(("operation", "route", "what it is for"), rows)
 
 
 def _operation(operation: Operation, server: str) -> list[str]:
@@ -90,7 +96,7 @@ def _operation(operation: Operation, server: str) -> list[str]:
             (f"`{field.name}`", field.place, field.type, _default(field), _line(field.description))
             for field in shown
         ]
-        parts.append(_table(("parameter", "in", "type", "default", "meaning"), rows))
+        parts.append(table_of(("parameter", "in", "type", "default", "meaning"), rows))
     if operation.bodies:
         kinds = [f"`{body.media_type}`{_kind(body)}" for body in operation.bodies]
         parts.append("Body: " + "; ".join(kinds) + ".")
@@ -99,7 +105,7 @@ def _operation(operation: Operation, server: str) -> list[str]:
         (reply.status, ", ".join(body.type for body in reply.contents) or "none", reply.description)
         for reply in operation.replies
     ]
-    parts.append(_table(("status", "body", "meaning"), replies))
+    parts.append(table_of(("status", "body", "meaning"), replies))
     for reply in operation.replies[:1]:
         parts += [_example(content) for content in reply.contents]
     return parts
@@ -135,7 +141,7 @@ def _record(record: Record) -> list[str]:
     return [
         f"### {record.name}",
         record.description,
-        _table(("field", "type", "default", "meaning"), rows),
+        table_of(("field", "type", "default", "meaning"), rows),
     ]
 
 
@@ -144,7 +150,7 @@ def _values_table(record: type[BaseModel], what: str) -> str:
         (f"`{name}`", _number(field.default), field.description or "")
         for name, field in record.model_fields.items()
     ]
-    return _table((what, "default", "meaning"), rows)
+    return table_of((what, "default", "meaning"), rows)
 
 
 def _default(field: Field) -> str:
@@ -180,7 +186,8 @@ def _pretty(value: Any, indent: int = 0) -> str:
     return "[\n" + ",\n".join(inner) + "\n" + " " * indent + "]"
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table_of(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(_line(cell) for cell in line) + " |" for line in lines)
 
@@ -189,5 +196,6 @@ def _fenced(language: str, text: str) -> str:
     return f"```{language}\n{text}\n```"
 
 
-def _page(parts: Iterable[str]) -> str:
+def page(parts: Iterable[str]) -> str:
+    """A page of these paragraphs."""
     return "\n\n".join(parts) + "\n"

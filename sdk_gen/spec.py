@@ -91,6 +91,8 @@ class Api:
     operations: tuple[Operation, ...]
     records: tuple[Record, ...]
     errors: tuple[ErrorCode, ...]
+    capabilities: tuple[tuple[str, str], ...]
+    """Names, as `get_info` gives them, and what they mean."""
 
 
 def load(path: Path) -> Api:
@@ -102,7 +104,7 @@ def parse(document: Node) -> Api:
     """The description in a decoded OpenAPI document."""
     reader = _Reader(document)
     info = document["info"]
-    schemas = document["components"]["schemas"]
+    components = document["components"]
     return Api(
         title=info["title"],
         version=info["version"],
@@ -110,8 +112,11 @@ def parse(document: Node) -> Api:
         server=document["servers"][0]["url"],
         tags=tuple((tag["name"], tag["description"]) for tag in document["tags"]),
         operations=tuple(reader.operations()),
-        records=tuple(reader.record(name, schema) for name, schema in schemas.items()),
-        errors=tuple(ErrorCode(**row) for row in document["components"]["x-tsvec-errors"]),
+        records=tuple(reader.record(*named) for named in components["schemas"].items()),
+        errors=tuple(ErrorCode(**row) for row in components["x-tsvec-errors"]),
+        capabilities=tuple(
+            (row["name"], row["meaning"]) for row in components["x-tsvec-capabilities"]
+        ),
     )
 
 

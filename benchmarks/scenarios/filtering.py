@@ -42,7 +42,7 @@ def run(context: Context) -> Outcome:
     rows = context.rows // _ROWS_SHARE
     context.say(f"building {rows:,} rows with metadata")
     path = context.scratch / "filtered"
-    _build(path, rows)
+    build_described(path, rows)
     figures = []
     with tsvec.connect(path) as database:
         collection = database.collection(COLLECTION)
@@ -112,18 +112,19 @@ def _asker(
     return ask
 
 
-def _build(path: Path, rows: int) -> None:
+def build_described(path: Path, rows: int) -> None:
     """All rows sealed, each with metadata of about a hundred bytes."""
     settings = tsvec.Settings(seal_age_seconds=0.001, seal_age_rows_min=1)
     with tsvec.connect(path, settings=settings) as database:
         collection = database.create_collection(COLLECTION, dim=DIM)
         for first in range(0, rows, _CHUNK_ROWS):
-            collection.ingest(**_columns(first, min(_CHUNK_ROWS, rows - first)))
+            collection.ingest(**described_columns(first, min(_CHUNK_ROWS, rows - first)))
         wait_until_sealed(collection, hot_rows_max=0)
         wait_until_settled(collection)
 
 
-def _columns(first: int, rows: int) -> Columns:
+def described_columns(first: int, rows: int) -> Columns:
+    """Rows of `make_columns` with metadata of about a hundred bytes."""
     rng = np.random.default_rng((_SEED, first))
     speeds, names = rng.uniform(0, 100, rows), rng.integers(0, 5_000, rows)
     groups = rng.integers(0, _GROUPS, rows)

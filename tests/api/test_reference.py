@@ -42,6 +42,8 @@ def test_the_page_tells_of_everything():
             assert field.name == "X-Request-Id" or f"| `{field.name}` | {field.place} |" in page
     for record in API.records:
         assert f"### {record.name}\n\n{record.description}" in page
+    for name, meaning in API.capabilities:
+        assert f"| `{name}` | {meaning} |" in page
 
 
 def test_commands_can_be_pasted():
@@ -77,7 +79,12 @@ def test_a_reference_to_nowhere_is_an_error():
     document |= {
         "tags": [],
         "paths": {"/a": {"get": operation}},
-        "components": {"schemas": {}, "parameters": {}, "x-tsvec-errors": []},
+        "components": {
+            "schemas": {},
+            "parameters": {},
+            "x-tsvec-errors": [],
+            "x-tsvec-capabilities": [],
+        },
     }
     with pytest.raises(KeyError, match="Nowhere"):
         parse(document)

@@ -1,4 +1,4 @@
-"""Thousands of lives of a collection; the suite tries two hundred in tests/property."""
+"""Thousands of lives of a collection; the suite tries a hundred in tests/property."""
 
 from __future__ import annotations
 

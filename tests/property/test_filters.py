@@ -23,7 +23,7 @@ from tsvec.storage.predicates.runner import PredicateRunner
 SEAL_ROWS = 8
 SECOND = 1_000_000
 ENTITIES = ("a", "b", "c")
-SOMETIMES = settings(settings.get_profile("property"), max_examples=40)
+SOMETIMES = settings(settings.get_profile("property"), max_examples=25)
 names_of_collections = (f"f{number}" for number in count())
 
 
@@ -222,7 +222,7 @@ def odd(tmp_path_factory):
         yield made
 
 
-@settings(settings.get_profile("property"), max_examples=600)
+@settings(settings.get_profile("property"), max_examples=300)
 @given(anything | filters())
 def test_no_filter_whatsoever_gets_anything_but_an_answer_or_a_clear_refusal(odd, given):
     refusal = None

@@ -1,10 +1,10 @@
-"""Two hundred lives of a collection in every run of the suite; thousands in `make crash`."""
+"""A hundred lives of a collection in every run of the suite; thousands in `make crash`."""
 
 from __future__ import annotations
 
 from tests.property.time_machine import TimeMachine, TimeMachineOnDuckDB, live
 
-SEQUENCES = 200
+SEQUENCES = 100
 
 
 def test_any_life_of_a_collection():
@@ -12,4 +12,4 @@ def test_any_life_of_a_collection():
 
 
 def test_some_lives_on_duckdb():
-    live(TimeMachineOnDuckDB, SEQUENCES // 20)
+    live(TimeMachineOnDuckDB, SEQUENCES // 10)

@@ -17,6 +17,7 @@ PUBLIC = [
     "Settings",
     "TsvecError",
     "connect",
+    "to_arrow",
 ]
 
 

@@ -1,94 +1,42 @@
-"""The commands: each opens a target, makes one call, shows the reply."""
+"""The commands, and what becomes of their errors."""
 
 from __future__ import annotations
 
 import os
+import re
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import typer
 from pydantic import ValidationError
 from typer.exceptions import TyperException
 
 from tsvec.cli import render
-from tsvec.cli.commands.collections import compact, create, update
-from tsvec.cli.commands.entities import entities
-from tsvec.cli.commands.listing import points as points_app
-from tsvec.cli.commands.nearest import diff, knn, within
-from tsvec.cli.commands.points import delete, deleted, restore
-from tsvec.cli.console import out, show
+from tsvec.cli.commands.sql import sql
+from tsvec.cli.commands.table import GROUPS, SHORTCUTS
+from tsvec.cli.console import show, tell
 from tsvec.cli.demo import run as run_demo
-from tsvec.cli.files.columns import plan_columns
-from tsvec.cli.files.loading import load
-from tsvec.cli.files.readers import open_source
-from tsvec.cli.files.rows import prepare_all
-from tsvec.cli.options import (
-    AsOfOption,
-    AssumeUtc,
-    BatchRows,
-    CollectionOption,
-    CreateOption,
-    CursorOption,
-    DataOption,
-    DimOption,
-    EndOption,
-    EntityColumn,
-    FileArgument,
-    HorizonOption,
-    JsonOption,
-    LatenessOption,
-    LimitOption,
-    MetadataColumns,
-    MetricOption,
-    NoMetadata,
-    OnConflictOption,
-    OnErrorOption,
-    RetentionOption,
-    StartOption,
-    TimeColumn,
-    TimeUnitOption,
-    TypeColumn,
-    UrlOption,
-    VectorColumns,
-    VectorsOption,
-    WindowSizeOption,
-)
-from tsvec.cli.progress import progress
+from tsvec.cli.options import DataOption, JsonOption, UrlOption
 from tsvec.cli.serve import allow_many_files, listen, run_until_signal, url_of
-from tsvec.cli.target import (
-    Target,
-    check_directory,
-    directory_of,
-    every_collection,
-    ingest_arrow,
-    open_target,
-    place,
-)
+from tsvec.cli.target import check_directory, directory_of, every_collection, open_target, place
 from tsvec.engine.database import Database
 from tsvec.engine.verify import verify_directory
-from tsvec.model.collections import DEFAULT_COLLECTION
-from tsvec.model.errors import (
-    CollectionNotFoundError,
-    ConflictError,
-    CorruptError,
-    TsvecError,
-)
-from tsvec.model.queries import HistoryRequest, Include, Order
+from tsvec.model.errors import CorruptError, TsvecError, did_you_mean
 from tsvec.model.validation import invalid_request
 from tsvec.server.serve import DEFAULT_HOST, DEFAULT_PORT, build_server
 
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="A temporal vector database: exact nearest neighbours inside any range of time.",
 )
+_NO_OPTION = re.compile(r"^(No such option: (\S+)) \(Possible options: (.*)\)$")
+_ONE_OF = re.compile(r"'([^']*)' is not one of (.*)\.$")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -108,7 +56,7 @@ def _tell_error(error: Exception) -> int:
     code = 1
     match error:
         case TyperException():
-            message, code = error.format_message(), error.exit_code
+            message, code = _usage(error.format_message()), error.exit_code
         case ValidationError():
             message = invalid_request(error).message
         case TsvecError():
@@ -127,9 +75,20 @@ def _tell_error(error: Exception) -> int:
     return code
 
 
+def _usage(message: str) -> str:
+    """What is wrong with a command line, and what was probably meant."""
+    message = message.replace("Value error, ", "", 1)
+    if found := _NO_OPTION.search(message):
+        return f"{found[1]}{did_you_mean(found[2], found[3].split(', '))}"
+    if found := _ONE_OF.search(message):
+        hint = did_you_mean(found[1], re.findall("'([^']*)'", found[2]))
+        return message.removesuffix(".") + hint
+    return message
+
+
 def _print_version(asked: bool) -> None:
     if asked:
-        out.print(f"tsvec {version('tsvec')}")
+        tell(f"tsvec {version('tsvec')}")
         raise typer.Exit
 
 
@@ -168,123 +127,7 @@ def serve(
             sys.stdout.write(f"tsvec {version('tsvec')} serves {path} on {url_of(listener)}\n")
             sys.stdout.flush()
             run_until_signal(server, listener)
-    out.print("stopped")
-
-
-@app.command()
-def ingest(
-    file: FileArgument,
-    url: UrlOption = None,
-    data: DataOption = None,
-    collection: CollectionOption = DEFAULT_COLLECTION,
-    entity: EntityColumn = None,
-    time_column: TimeColumn = None,
-    vector_columns: VectorColumns = None,
-    type_column: TypeColumn = None,
-    metadata: MetadataColumns = None,
-    no_metadata: NoMetadata = False,
-    time_unit: TimeUnitOption = None,
-    assume_utc: AssumeUtc = False,
-    batch: BatchRows = 1_000,
-    on_error: OnErrorOption = "reject_all",
-    on_conflict: OnConflictOption = "replace",
-    create: CreateOption = False,
-    dim: DimOption = None,
-    metric: MetricOption = None,
-    window_size: WindowSizeOption = None,
-    allowed_lateness: LatenessOption = None,
-    retention: RetentionOption = None,
-    history_horizon: HorizonOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Load a file of points; its columns are found by their usual names."""
-    wanted = {
-        "dim": dim,
-        "metric": metric,
-        "window_size": window_size,
-        "allowed_lateness": allowed_lateness,
-        "retention": retention,
-        "history_horizon": history_horizon,
-    }
-    given = {name: value for name, value in wanted.items() if value is not None}
-    if given and not create:
-        raise typer.BadParameter(f"--{next(iter(given)).replace('_', '-')} goes with --create")
-    source = open_source(file)
-    plan = plan_columns(
-        source.names,
-        entity=entity,
-        time=time_column,
-        vector=vector_columns,
-        type=type_column,
-        metadata=metadata,
-        no_metadata=no_metadata,
-        time_unit=time_unit,
-        assume_utc=assume_utc,
-    )
-    if not as_json:
-        out.print(f"{file.name}: {plan}", style="dim")
-    begin = time.perf_counter()
-    with open_target(url, data, create=True) as target, progress(file.name, source.rows) as advance:
-        points = target.collection(collection)
-        reply = load(
-            prepare_all(source, plan, batch, on_error),
-            begin=lambda found: _create(target, collection, {"dim": found} | given, asked=create),
-            send=lambda stream: ingest_arrow(points, stream, on_error, on_conflict),
-            advance=advance,
-        )
-    show(reply, render.ingest(reply, time.perf_counter() - begin), as_json=as_json)
-
-
-def _create(target: Target, name: str, wanted: dict[str, Any], *, asked: bool) -> None:
-    """Make the collection if it was asked for, and refuse to go on with one that is different."""
-    try:
-        found = target.get_collection(name)
-    except CollectionNotFoundError:
-        if asked:
-            target.create_collection(name, **wanted)
-        elif name != DEFAULT_COLLECTION:
-            raise CollectionNotFoundError(
-                f"there is no collection {name!r}; --create makes it"
-            ) from None
-        return
-    for field, value in wanted.items():
-        if (stored := getattr(found, field)) != value:
-            raise ConflictError(f"the collection {name!r} has {field} {stored}, not {value}")
-
-
-@app.command()
-def history(
-    entity: Annotated[str, typer.Argument(help="Whose history.")],
-    start: StartOption = None,
-    end: EndOption = None,
-    limit: LimitOption = 100,
-    order: Annotated[Order, typer.Option(help="Oldest first, or newest first.")] = "asc",
-    cursor: CursorOption = None,
-    vectors: VectorsOption = False,
-    as_of: AsOfOption = None,
-    url: UrlOption = None,
-    data: DataOption = None,
-    collection: CollectionOption = DEFAULT_COLLECTION,
-    as_json: JsonOption = False,
-) -> None:
-    """Show the points of one entity over time."""
-    request = HistoryRequest(
-        entity_id=entity,
-        start_time=start,
-        end_time=end,
-        limit=limit,
-        order=order,
-        cursor=cursor,
-        include=_include(vectors=vectors),
-        as_of=as_of,
-    )
-    with open_target(url, data) as target:
-        reply = target.collection(collection).entities.history(request)
-    show(reply, render.history(entity, reply), as_json=as_json)
-
-
-def _include(*, vectors: bool) -> list[Include]:
-    return ["metadata", "vector"] if vectors else ["metadata"]
+    tell("stopped")
 
 
 @app.command()
@@ -337,8 +180,8 @@ def demo(
     run_demo(data, port=port, keep=keep, as_json=as_json)
 
 
-app.command("range")(within)
-for _command in (knn, diff, delete, restore, deleted, create, update, compact):
-    app.command()(_command)
-app.add_typer(points_app, name="points")
-app.add_typer(entities, name="entities")
+app.command()(sql)
+for _name, _command in SHORTCUTS.items():
+    app.command(_name, rich_help_panel="Every day")(_command)
+for _name, _group in GROUPS.items():
+    app.add_typer(_group, name=_name, rich_help_panel="Everything, by what it is about")

@@ -7,12 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
+from tsvec.cli.completion import complete_collection, complete_entity
 from tsvec.cli.files.values import TimeUnit, time_from_text, vector_from_value
 from tsvec.model.collections import Metric
 from tsvec.model.errors import InvalidRequestError
 from tsvec.model.limits import LIMITS
 from tsvec.model.points import OnConflict, OnError
-from tsvec.model.queries import Order, PointRef
+from tsvec.model.queries import Include, Order, PointRef
 from tsvec.model.strict_json import decode_object
 from tsvec.model.times import AsOf, moment_from_any
 from tsvec.model.validation import record_of
@@ -48,6 +49,12 @@ def json_object(text: str) -> dict[str, Any]:
         raise typer.BadParameter(f"{text!r}: {error.message.removeprefix('body: ')}") from None
 
 
+def include(*, vectors: bool, no_metadata: bool) -> list[Include]:
+    """What a point carries."""
+    carried: list[Include] = [] if no_metadata else ["metadata"]
+    return [*carried, "vector"] if vectors else carried
+
+
 def vector(text: str) -> Float32Array:
     """The vector of `[1, 2.5]`, `1,2.5` or `@file`, a file that holds either."""
     try:
@@ -71,7 +78,18 @@ DataOption = Annotated[
     ),
 ]
 CollectionOption = Annotated[
-    str, typer.Option("--collection", "-c", metavar="NAME", help="The collection.")
+    str,
+    typer.Option(
+        "--collection",
+        "-c",
+        metavar="NAME",
+        help="The collection.",
+        autocompletion=complete_collection,
+    ),
+]
+NameArgument = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="The collection.", autocompletion=complete_collection),
 ]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print the reply as one JSON document, for scripts.")
@@ -101,12 +119,23 @@ AsOfOption = Annotated[
     ),
 ]
 LimitOption = Annotated[
-    int, typer.Option("--limit", min=1, max=LIMITS.page_items_max, help="Points at most.")
+    int, typer.Option("--limit", min=1, max=LIMITS.page_items_max, help="How many at most.")
 ]
 CursorOption = Annotated[
     str | None, typer.Option("--cursor", help="What the page before ended with.")
 ]
 VectorsOption = Annotated[bool, typer.Option("--vectors", help="Return the vectors too.")]
+WithoutMetadata = Annotated[bool, typer.Option("--no-metadata", help="Return no metadata.")]
+WaitOption = Annotated[
+    int | None,
+    typer.Option(
+        "--wait-for-seq", min=0, metavar="SEQ", help="Answer once this change is visible."
+    ),
+]
+SpaceOption = Annotated[
+    str | None,
+    typer.Option("--space", metavar="MODEL", help="Refuse vectors of another embedding model."),
+]
 
 VectorOption = Annotated[
     Any,
@@ -119,7 +148,12 @@ VectorOption = Annotated[
 ]
 EntityOption = Annotated[
     str | None,
-    typer.Option("--entity", metavar="ID", help="Ask from this entity's newest vector instead."),
+    typer.Option(
+        "--entity",
+        metavar="ID",
+        help="Ask from this entity's newest vector instead.",
+        autocompletion=complete_entity,
+    ),
 ]
 AtOption = Annotated[
     int | None,
@@ -132,7 +166,13 @@ TypesOption = Annotated[
     typer.Option("--type", metavar="TYPE", help="Only this entity type; repeatable."),
 ]
 IdsOption = Annotated[
-    list[str] | None, typer.Option("--id", metavar="ID", help="Only this entity; repeatable.")
+    list[str] | None,
+    typer.Option(
+        "--id",
+        metavar="ID",
+        help="Only this entity; repeatable.",
+        autocompletion=complete_entity,
+    ),
 ]
 
 FilterOption = Annotated[
@@ -148,7 +188,10 @@ OrderOption = Annotated[Order, typer.Option("--order", help="The least first, or
 KeyOption = Annotated[
     str | None, typer.Option("--key", metavar="KEY", help="Of a point that was given one.")
 ]
-EntityArgument = Annotated[str, typer.Argument(metavar="ENTITY", help="The entity.")]
+EntityArgument = Annotated[
+    str,
+    typer.Argument(metavar="ENTITY", help="The entity.", autocompletion=complete_entity),
+]
 TimeArgument = Annotated[
     int, typer.Argument(metavar="TIME", parser=instant, help="Event time, RFC 3339 or a date.")
 ]

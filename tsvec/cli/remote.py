@@ -19,6 +19,7 @@ from tsvec.model.collections import (
     CollectionStats,
     CompactionStatus,
     Metric,
+    WindowList,
 )
 from tsvec.model.errors import (
     ErrorBody,
@@ -31,7 +32,11 @@ from tsvec.model.errors import (
 from tsvec.model.lists.replies import EntityList, PointList, UpdateReply
 from tsvec.model.lists.requests import EntitiesRequest, PointPatch, PointRequest, PointsRequest
 from tsvec.model.nearest.replies import TemporalDiffReply, TemporalRangeReply
-from tsvec.model.nearest.requests import TemporalDiffRequest, TemporalRangeRequest
+from tsvec.model.nearest.requests import (
+    TemporalDiffRequest,
+    TemporalKnnWalkRequest,
+    TemporalRangeRequest,
+)
 from tsvec.model.points import OnConflict, OnError
 from tsvec.model.queries import (
     DeletedPointsRequest,
@@ -40,7 +45,9 @@ from tsvec.model.queries import (
     PointRef,
     ReadAt,
     RestorePointsRequest,
+    TemporalKnnBatchRequest,
     TemporalKnnRequest,
+    WindowsRequest,
 )
 from tsvec.model.replies import (
     AttributesReply,
@@ -52,7 +59,9 @@ from tsvec.model.replies import (
     Info,
     IngestReply,
     Point,
+    Readiness,
     RestoreReply,
+    TemporalKnnBatchReply,
     TemporalKnnReply,
 )
 from tsvec.model.times import time_to_datetime
@@ -104,6 +113,14 @@ class RemoteDatabase:
         """Whether the server's storage is sound."""
         return self.call(Health, "GET", "/health")
 
+    def get_ready(self) -> Readiness:
+        """Whether the server can answer; UnavailableError if not yet."""
+        return self.call(Readiness, "GET", "/ready")
+
+    def get_metrics(self) -> str:
+        """Measurements in the Prometheus text format."""
+        return self.send("GET", "/metrics").text
+
     def list_collections(self, *, limit: int = 100, cursor: str | None = None) -> CollectionList:
         """One page of collections, by name."""
         page = {"limit": limit} | ({} if cursor is None else {"cursor": cursor})
@@ -127,6 +144,10 @@ class RemoteDatabase:
         body = record_of(CollectionPatch, changes).model_dump_json(include=set(changes))
         return self.call(CollectionInfo, "PATCH", _path(name), body=body.encode())
 
+    def delete_collection(self, name: str) -> None:
+        """Remove a collection and all its points."""
+        self.send("DELETE", _path(name))
+
     def collection(self, name: str = "default") -> RemoteCollection:
         """A handle of a collection; nothing is checked yet."""
         return RemoteCollection(self, name)
@@ -145,6 +166,25 @@ class RemoteDatabase:
         """Send one request and decode its reply; what the server refuses is raised as its error."""
         if record is not None:
             body = record.model_dump_json(exclude_none=True).encode()
+        answer = self.send(method, path, body=body, media_type=media_type, params=params)
+        try:
+            return reply.model_validate_json(answer.content)
+        except ValidationError:
+            raise InternalError(
+                f"{self.url} answered {method} {path} with something else than {reply.__name__}; "
+                "is it a tsvec server of this version?"
+            ) from None
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes | None = None,
+        media_type: str = "application/json",
+        params: dict[str, Any] | None = None,
+    ) -> httpx.Response:
+        """The answer to one request; what the server refuses is raised as its error."""
         headers = {} if body is None else {"content-type": media_type}
         try:
             answer = self._http.request(method, path, content=body, params=params, headers=headers)
@@ -155,13 +195,7 @@ class RemoteDatabase:
             ) from None
         if answer.is_error:
             raise _error_from(answer)
-        try:
-            return reply.model_validate_json(answer.content)
-        except ValidationError:
-            raise InternalError(
-                f"{self.url} answered {method} {path} with something else than {reply.__name__}; "
-                "is it a tsvec server of this version?"
-            ) from None
+        return answer
 
 
 class RemoteCollection:
@@ -173,22 +207,33 @@ class RemoteCollection:
         self._database = database
 
     def ingest_arrow(
-        self, stream: bytes, on_error: OnError, on_conflict: OnConflict
+        self, stream: bytes, on_error: OnError, on_conflict: OnConflict, space: str | None = None
     ) -> IngestReply:
         """Store the points of an Arrow IPC stream as one commit."""
+        params = {"on_error": on_error, "on_conflict": on_conflict}
         return self._database.call(
             IngestReply,
             "POST",
             _path(self.name, "points"),
             body=stream,
             media_type=_ARROW_STREAM,
-            params={"on_error": on_error, "on_conflict": on_conflict},
+            params=params if space is None else params | {"space": space},
         )
 
     def answer(self, request: TemporalKnnRequest) -> TemporalKnnReply:
         """The nearest points."""
         path = _path(self.name, "query", "temporal-knn")
         return self._database.call(TemporalKnnReply, "POST", path, record=request)
+
+    def answer_batch(self, request: TemporalKnnBatchRequest) -> TemporalKnnBatchReply:
+        """Many such questions."""
+        path = _path(self.name, "query", "temporal-knn", "batch")
+        return self._database.call(TemporalKnnBatchReply, "POST", path, record=request)
+
+    def answer_walk(self, request: TemporalKnnWalkRequest) -> TemporalKnnBatchReply:
+        """One such question at many moments."""
+        path = _path(self.name, "query", "temporal-knn", "walk")
+        return self._database.call(TemporalKnnBatchReply, "POST", path, record=request)
 
     def answer_range(self, request: TemporalRangeRequest) -> TemporalRangeReply:
         """All points within a radius."""
@@ -200,9 +245,17 @@ class RemoteCollection:
         path = _path(self.name, "query", "temporal-diff")
         return self._database.call(TemporalDiffReply, "POST", path, record=request)
 
-    def get_collection_stats(self) -> CollectionStats:
+    def get_collection_stats(
+        self, *, as_of: Any = None, wait_for_seq: int | None = None
+    ) -> CollectionStats:
         """Counts and sizes."""
-        return self._database.call(CollectionStats, "GET", _path(self.name, "stats"))
+        path, params = _path(self.name, "stats"), _moment(as_of, wait_for_seq)
+        return self._database.call(CollectionStats, "GET", path, params=params)
+
+    def windows(self, request: WindowsRequest) -> WindowList:
+        """One page of windows."""
+        path = _path(self.name, "windows")
+        return self._database.call(WindowList, "GET", path, params=_query(request))
 
     def delete(self, request: DeletePointsRequest) -> DeleteReply:
         """Delete points, or count them."""
@@ -246,8 +299,12 @@ class RemoteCollection:
             if progress is not None:
                 progress(status)
             time.sleep(COMPACTION_PAUSE_SECONDS)
-            status = self._database.call(CompactionStatus, "GET", path)
+            status = self.get_compaction()
         return status
+
+    def get_compaction(self) -> CompactionStatus:
+        """What compaction does or last did."""
+        return self._database.call(CompactionStatus, "GET", _path(self.name, "compact"))
 
 
 class RemoteEntities:
@@ -267,18 +324,22 @@ class RemoteEntities:
         path = _path(self._collection, "entities")
         return self._database.call(EntityList, "GET", path, params=_query(request))
 
-    def get_entity(self, entity_id: str, *, as_of: Any = None) -> EntityInfo:
+    def get_entity(
+        self, entity_id: str, *, as_of: Any = None, wait_for_seq: int | None = None
+    ) -> EntityInfo:
         """What is known of an entity."""
-        params = _query(given_record(ReadAt, as_of=as_of))
+        params = _moment(as_of, wait_for_seq)
         return self._database.call(EntityInfo, "GET", self._one(entity_id), params=params)
 
     def delete_entity(self, entity_id: str) -> DeleteReply:
         """Delete an entity with all its points."""
         return self._database.call(DeleteReply, "DELETE", self._one(entity_id))
 
-    def get_entity_attributes(self, entity_id: str, *, as_of: Any = None) -> AttributesReply:
+    def get_entity_attributes(
+        self, entity_id: str, *, as_of: Any = None, wait_for_seq: int | None = None
+    ) -> AttributesReply:
         """An entity's attributes."""
-        params = _query(given_record(ReadAt, as_of=as_of))
+        params = _moment(as_of, wait_for_seq)
         path = self._one(entity_id, "attributes")
         return self._database.call(AttributesReply, "GET", path, params=params)
 
@@ -303,6 +364,10 @@ def _query(request: BaseModel, *of_path: str) -> dict[str, Any]:
     fields = request.model_dump(mode="json", exclude_none=True, exclude=set(of_path))
     # An empty list says "none of them", which no parameter at all would not.
     return {name: _query_value(value) for name, value in fields.items()}
+
+
+def _moment(as_of: Any, wait_for_seq: int | None) -> dict[str, Any]:
+    return _query(given_record(ReadAt, as_of=as_of, wait_for_seq=wait_for_seq))
 
 
 def _query_value(value: Any) -> Any:

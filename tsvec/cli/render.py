@@ -177,11 +177,11 @@ def page_end(told: str, seq: int, cursor: str | None) -> list[RenderableType]:
     """What a page held, and how to get the next."""
     end: list[RenderableType] = [Text(f"{told}, as of seq {seq:,}", style="dim")]
     if cursor:
-        end.append(_to_be_copied(f"more with --cursor {cursor}"))
+        end.append(to_be_copied(f"more with --cursor {cursor}"))
     return end
 
 
-def _to_be_copied(text: str) -> Text:
+def to_be_copied(text: str) -> Text:
     """Text that is never wrapped."""
     return Text(text, no_wrap=True, overflow="ignore")
 
@@ -199,7 +199,7 @@ def deletion(reply: DeleteReply, *, asked: bool) -> RenderableType:
         lines.append(Text(f"{reply.missing:,} of those named not there"))
     if reply.deleted and not reply.dry_run:
         seqs = f"--first-seq {reply.first_seq} --last-seq {reply.seq}"
-        lines.append(_to_be_copied(f"undo with `tsvec restore {seqs}`"))
+        lines.append(to_be_copied(f"undo with `tsvec restore {seqs}`"))
     return Group(*lines)
 
 

@@ -18,12 +18,17 @@ from tsvec.model.collections import (
     CollectionStats,
     CompactionStatus,
     Metric,
+    WindowList,
 )
 from tsvec.model.errors import InvalidRequestError, NotFoundError
 from tsvec.model.lists.replies import EntityList, PointList, UpdateReply
 from tsvec.model.lists.requests import EntitiesRequest, PointPatch, PointRequest, PointsRequest
 from tsvec.model.nearest.replies import TemporalDiffReply, TemporalRangeReply
-from tsvec.model.nearest.requests import TemporalDiffRequest, TemporalRangeRequest
+from tsvec.model.nearest.requests import (
+    TemporalDiffRequest,
+    TemporalKnnWalkRequest,
+    TemporalRangeRequest,
+)
 from tsvec.model.points import OnConflict, OnError
 from tsvec.model.queries import (
     DeletedPointsRequest,
@@ -31,7 +36,9 @@ from tsvec.model.queries import (
     HistoryRequest,
     PointRef,
     RestorePointsRequest,
+    TemporalKnnBatchRequest,
     TemporalKnnRequest,
+    WindowsRequest,
 )
 from tsvec.model.replies import (
     AttributesReply,
@@ -43,7 +50,9 @@ from tsvec.model.replies import (
     Info,
     IngestReply,
     Point,
+    Readiness,
     RestoreReply,
+    TemporalKnnBatchReply,
     TemporalKnnReply,
 )
 
@@ -59,13 +68,17 @@ class EntitiesTarget(Protocol):
     def summaries(self, request: EntitiesRequest) -> EntityList:
         """One page of entities."""
 
-    def get_entity(self, entity_id: str, *, as_of: Any = None) -> EntityInfo:
+    def get_entity(
+        self, entity_id: str, *, as_of: Any = None, wait_for_seq: int | None = None
+    ) -> EntityInfo:
         """What is known of an entity."""
 
     def delete_entity(self, entity_id: str) -> DeleteReply:
         """Delete an entity with all its points."""
 
-    def get_entity_attributes(self, entity_id: str, *, as_of: Any = None) -> AttributesReply:
+    def get_entity_attributes(
+        self, entity_id: str, *, as_of: Any = None, wait_for_seq: int | None = None
+    ) -> AttributesReply:
         """An entity's attributes."""
 
     def set_entity_attributes(
@@ -91,14 +104,25 @@ class CollectionTarget(Protocol):
     def answer(self, request: TemporalKnnRequest) -> TemporalKnnReply:
         """The nearest points."""
 
+    def answer_batch(self, request: TemporalKnnBatchRequest) -> TemporalKnnBatchReply:
+        """The nearest points of many questions."""
+
+    def answer_walk(self, request: TemporalKnnWalkRequest) -> TemporalKnnBatchReply:
+        """The nearest points at many moments."""
+
     def answer_range(self, request: TemporalRangeRequest) -> TemporalRangeReply:
         """All points within a radius."""
 
     def answer_diff(self, request: TemporalDiffRequest) -> TemporalDiffReply:
         """How what is near differs between two time ranges."""
 
-    def get_collection_stats(self) -> CollectionStats:
+    def get_collection_stats(
+        self, *, as_of: Any = None, wait_for_seq: int | None = None
+    ) -> CollectionStats:
         """Its counts and sizes."""
+
+    def windows(self, request: WindowsRequest) -> WindowList:
+        """One page of windows."""
 
     def delete(self, request: DeletePointsRequest) -> DeleteReply:
         """Delete points, or count them."""
@@ -123,6 +147,9 @@ class CollectionTarget(Protocol):
     ) -> CompactionStatus:
         """Compact, telling how far it is, until it is done."""
 
+    def get_compaction(self) -> CompactionStatus:
+        """What compaction does or last did."""
+
 
 class Target(Protocol):
     """A database, as far as commands need it."""
@@ -132,6 +159,12 @@ class Target(Protocol):
 
     def get_health(self) -> Health:
         """Whether its storage is sound."""
+
+    def get_ready(self) -> Readiness:
+        """Whether it can answer."""
+
+    def get_metrics(self) -> str:
+        """Measurements in the Prometheus text format."""
 
     def list_collections(self, *, limit: int = 100, cursor: str | None = None) -> CollectionList:
         """One page of collections."""
@@ -155,6 +188,9 @@ class Target(Protocol):
 
     def update_collection(self, name: str, **changes: Any) -> CollectionInfo:
         """Change the fields of `CollectionPatch` that are given."""
+
+    def delete_collection(self, name: str) -> None:
+        """Remove a collection and all its points."""
 
     def collection(self, name: str = "default") -> CollectionTarget:
         """A handle of a collection; nothing is checked yet."""
@@ -202,14 +238,18 @@ def check_directory(path: Path) -> None:
 
 
 def ingest_arrow(
-    collection: CollectionTarget, stream: bytes, on_error: OnError, on_conflict: OnConflict
+    collection: CollectionTarget,
+    stream: bytes,
+    on_error: OnError,
+    on_conflict: OnConflict,
+    space: str | None = None,
 ) -> IngestReply:
     """Store the points of an Arrow IPC stream as one commit, here or over there."""
     if isinstance(collection, RemoteCollection):
-        return collection.ingest_arrow(stream, on_error, on_conflict)
+        return collection.ingest_arrow(stream, on_error, on_conflict, space)
     assert isinstance(collection, Collection)  # noqa: S101 - there are two kinds of target
     batch, *_ = decode_points(stream, ARROW, on_error, dim=collection.dim)
-    return collection.ingest(batch, on_error=on_error, on_conflict=on_conflict)
+    return collection.ingest(batch, on_error=on_error, on_conflict=on_conflict, space=space)
 
 
 def every_collection(target: Target) -> Iterator[CollectionInfo]:

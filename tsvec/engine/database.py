@@ -32,7 +32,7 @@ from tsvec.model.collections import (
     Metric,
 )
 from tsvec.model.limits import LIMITS
-from tsvec.model.replies import Health, Info, Readiness
+from tsvec.model.replies import CAPABILITIES, Health, Info, Readiness
 from tsvec.model.settings import Settings
 from tsvec.model.validation import check_page_limit, given_record, record_of
 from tsvec.query.coverage import count_points
@@ -44,7 +44,6 @@ from tsvec.storage.open_columns import OpenColumns
 from tsvec.window.masks.cache import MaskCache
 
 API_VERSION = "1.0.0"
-_CAPABILITIES = ["arrow_ingest", "as_of", "exact_knn", "explain", "undo"]
 
 
 class Database:
@@ -155,7 +154,7 @@ class Database:
             api_version=API_VERSION,
             format_version=FORMAT_VERSION,
             limits=LIMITS,
-            capabilities=_CAPABILITIES,
+            capabilities=sorted(CAPABILITIES),
         )
 
     def get_health(self) -> Health:

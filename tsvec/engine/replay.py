@@ -20,7 +20,7 @@ from tsvec.storage.schema import (
     vectors_from_arrow,
 )
 from tsvec.window.attributes import AttributesVersion
-from tsvec.window.entities import EntityDraft
+from tsvec.window.entities import EntityDraft, EntityRegistry
 from tsvec.window.hot import HotRows
 from tsvec.window.part import Numbers
 
@@ -58,7 +58,7 @@ def _insert(store: CollectionStore, frame: Frame, seq: int, recorded_at: int) ->
     seqs = np.arange(frame.first_seq, frame.last_seq + 1, dtype=np.uint64)
     times = times_from_arrow(batch.column("timestamp"))
     is_new = frame.last_seq > manifest.state_seq
-    numbers, draft = _entities(store, batch, is_new=is_new)
+    numbers, draft = draft_entities(store.registry, batch, is_new=is_new)
     unseen = seqs > manifest.state_seq
     hot = np.flatnonzero(seqs > manifest.sealed_seq)
     keys, metadata = batch.column("key").to_pylist(), batch.column("metadata").to_pylist()
@@ -97,11 +97,14 @@ def _insert(store: CollectionStore, frame: Frame, seq: int, recorded_at: int) ->
     )
 
 
-def _entities(
-    store: CollectionStore, batch: pa.RecordBatch, *, is_new: bool
+def draft_entities(
+    registry: EntityRegistry, batch: pa.RecordBatch, *, is_new: bool
 ) -> tuple[Numbers, EntityDraft]:
-    """The numbers of a frame's entities, and those that the registry does not know yet."""
-    registry, draft = store.registry, EntityDraft()
+    """The numbers of a frame's entities, and those that the registry does not know yet.
+
+    Types are drafted if the frame `is_new` to the registry.
+    """
+    draft = EntityDraft()
     ends = batch.column("commit").to_pylist()
     types = batch.column("entity_type").to_pylist()
     known = []

@@ -18,6 +18,7 @@ from tsvec.model.errors import (
     TooLargeError,
     TsvecError,
     UnavailableError,
+    did_you_mean,
 )
 from tsvec.model.limits import LIMITS
 from tsvec.storage.files import SyncFailedError, translated
@@ -81,14 +82,13 @@ class Stores:
         damage = self._damaged.get(name)
         if damage is not None:
             raise type(damage)(f"collection {name!r} is refused: {damage.message}")
-        raise CollectionNotFoundError(f"there is no collection {name!r}; create it first")
+        hint = did_you_mean(name, list(self._stores)) or "; create it first"
+        raise CollectionNotFoundError(f"there is no collection {name!r}{hint}")
 
     def find(self, name: str) -> CollectionStore | None:
         """The collection of this name, None if there is none."""
-        try:
-            return self.get(name)
-        except CollectionNotFoundError:
-            return None
+        is_known = name in self._stores or name in self._damaged
+        return self.get(name) if is_known else None
 
     def create(self, config: CollectionConfig, *, exist_ok: bool = False) -> CollectionStore:
         """A new, empty collection with a new history; ConflictError if the name is taken."""

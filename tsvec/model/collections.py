@@ -234,7 +234,7 @@ class CollectionStats(BaseModel):
     partitions: int = Field(description="Live partitions.")
     windows: int = Field(description="Windows that hold points.")
     gaps: int = Field(description="Runs of empty windows between them.")
-    largest_gap_seconds: float = Field(description="Length of the longest such run; 0: none.")
+    largest_gap_seconds: float = Field(description="Seconds of the longest such run; 0: none.")
     first_time: datetime | None = Field(description="Oldest event time; null when empty.")
     last_time: datetime | None = Field(description="Newest event time; null when empty.")
     bytes: BytesByKind = Field(description="Bytes on disk.")

@@ -14,10 +14,14 @@ TsvecError
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
+
+_WORD_MAX = 128
+"""Signs of a word that is compared with others: that takes time by their square."""
 
 
 class ErrorDetail(BaseModel):
@@ -196,3 +200,10 @@ def error_classes() -> tuple[type[TsvecError], ...]:
         return [found for sub in cls.__subclasses__() for found in (sub, *below(sub))]
 
     return tuple(sorted(below(TsvecError), key=lambda cls: (cls.status, cls.code)))
+
+
+def did_you_mean(word: object, known: Iterable[str]) -> str:
+    """`; did you mean 'start_time'?` if a known word is near to the one given, else nothing."""
+    text = str(word)
+    near = difflib.get_close_matches(text, sorted(known), n=1) if len(text) <= _WORD_MAX else []
+    return f"; did you mean {near[0]!r}?" if near else ""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -257,6 +259,37 @@ class Readiness(BaseModel):
     ready: bool = Field(description="True once recovery is done.")
 
 
+CAPABILITIES: Mapping[str, str] = MappingProxyType(
+    {
+        "arrow_ingest": "ingest takes an Arrow IPC stream",
+        "as_of": "reads answer as the collection stood after a seq or at a recorded time",
+        "attributes": "entities have attributes of their own",
+        "batches": "temporal_knn_batch answers many questions at once",
+        "compaction": "compact rewrites partitions into fewer ones when it is asked to",
+        "conflict_rules": "on_conflict says what becomes of a point whose place is taken",
+        "deletes": "points and entities can be deleted, also by entity, range and filter",
+        "diff": "temporal_diff compares what is near in two time ranges",
+        "distinct": "temporal_knn finds the best point of each entity",
+        "exact_knn": "the nearest points are certainly the nearest",
+        "explain": "questions about what is near return the plan that was run",
+        "filters": "questions, lists and deletes take filters of metadata and attributes",
+        "gzip_bodies": "bodies of requests may come with Content-Encoding: gzip",
+        "lists": "points, entities and windows are listed in pages that agree with each other",
+        "metadata_patch": "update_point changes the metadata of a point",
+        "ndjson_ingest": "ingest takes one JSON object a line",
+        "radius": "temporal_range finds all points within a distance",
+        "retention": "points older than a collection's retention are hidden, then removed",
+        "sampling": "get_history gives the newest point of each interval of time",
+        "spaces": "a collection may name the embedding model of its vectors and refuse another",
+        "time_decay": "temporal_knn lets older points count less",
+        "undo": "restore_points brings back what was deleted",
+        "wait_for_seq": "reads wait until a change is visible",
+        "walk": "temporal_knn_walk asks one question at many moments of the past",
+    }
+)
+"""What this version can do, by the names in `Info.capabilities`."""
+
+
 class Info(BaseModel):
     """The server, its limits and what it can do."""
 
@@ -266,4 +299,6 @@ class Info(BaseModel):
     api_version: str = Field(description="Version of the API description.")
     format_version: int = Field(description="Version of the files on disk.")
     limits: Limits = Field(description="The limits in force.")
-    capabilities: list[str] = Field(description="Names of optional abilities, sorted.")
+    capabilities: list[str] = Field(
+        description="Names of what it can do, sorted; `x-tsvec-capabilities` tells what they mean."
+    )

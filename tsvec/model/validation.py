@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from tsvec.model.errors import ErrorDetail, InvalidRequestError
+from tsvec.model.errors import ErrorDetail, InvalidRequestError, did_you_mean
 from tsvec.model.filters.parser import FilterError
 from tsvec.model.limits import LIMITS
 from tsvec.model.vectors import ElementError
@@ -21,6 +22,7 @@ DETAILS_MAX = 20
 _FAULTS_READ_MAX = 10_000
 """Faults of one record beyond which none is spelled out: that would cost more than the request."""
 
+_QUOTED = re.compile("'([^']*)'")
 _ROW_LISTS = ("points", "queries", "as_of_each")
 
 Location = tuple[int | str, ...]
@@ -52,13 +54,56 @@ def _detail(fault: ErrorDetails, prefix: Location) -> ErrorDetail:
     return detail_at(loc, fault["msg"].removeprefix("Value error, "))
 
 
-def details_of(error: ValidationError, prefix: Location = ()) -> list[ErrorDetail]:
-    """Every fault of a validation, below `prefix`, at least one."""
+def _hint(fault: ErrorDetails, title: str) -> str:
+    """What was probably meant by an unknown field or value of the record `title`."""
+    loc = fault["loc"]
+    if fault["type"] == "extra_forbidden":
+        return did_you_mean(loc[-1], _fields_at(title, loc[:-1]))
+    if fault["type"] == "literal_error" and isinstance(fault["input"], str):
+        return did_you_mean(fault["input"], _QUOTED.findall(fault["msg"]))
+    return ""
+
+
+def _fields_at(title: str, loc: Location) -> list[str]:
+    """The fields of the record at a place in a record of this package."""
+    found = next((kind for kind in _records(BaseModel) if kind.__name__ == title), None)
+    for part in loc:
+        if found is not None and isinstance(part, str):
+            field = found.model_fields.get(part)
+            found = None if field is None else next(_records_in(field.annotation), None)
+    return [] if found is None else list(found.model_fields)
+
+
+def _records(kind: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    for each in kind.__subclasses__():
+        if each.__module__.startswith("tsvec."):
+            yield each
+        yield from _records(each)
+
+
+def _records_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _records_in(part)
+
+
+def details_of(
+    error: ValidationError, prefix: Location = (), *, hints: bool = True
+) -> list[ErrorDetail]:
+    """Every fault of a validation, below `prefix`, at least one.
+
+    With `hints` the first ones tell which field or value was probably meant.
+    """
     count = error.error_count()
     if count > _FAULTS_READ_MAX:
         return [detail_at(prefix, f"{count} faults are too many to list")]
-    faults = error.errors(include_url=False, include_input=False)
-    return [_detail(fault, prefix) for fault in faults]
+    faults = error.errors(include_url=False)
+    details = [_detail(fault, prefix) for fault in faults]
+    for place, fault in enumerate(faults[: DETAILS_MAX if hints else 0]):
+        told = details[place].message + _hint(fault, error.title)
+        details[place] = details[place].model_copy(update={"message": told})
+    return details
 
 
 def refusal(details: Sequence[ErrorDetail]) -> InvalidRequestError:

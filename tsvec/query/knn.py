@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tsvec.kernels.decay import Decay
 from tsvec.model.errors import InsufficientHistoryError
+from tsvec.model.filters.parser import ParsedFilter
 from tsvec.model.queries import TemporalKnnRequest
 from tsvec.model.replies import Hit, TemporalKnnReply
 from tsvec.model.times import TIME_MAX_US, time_to_datetime
@@ -67,8 +68,22 @@ class PreparedKnn:
 
 
 Choice: TypeAlias = tuple[Plan, list[Source], RowFilter | None]
-Choices: TypeAlias = dict[Hashable, Choice]
-"""What was chosen for questions that may choose from the same rows, for more of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What questions of one call share: rows to choose from, and the masks of equal filters."""
+
+    rows: dict[Hashable, Choice] = field(default_factory=dict)
+    filters: dict[ParsedFilter, RowFilter | None] = field(default_factory=dict)
+
+    def row_filter(self, windows: WindowSet, given: ParsedFilter | None) -> RowFilter | None:
+        """The filter of a question, the same one for all that give it, over whatever rows."""
+        if given is None:
+            return None
+        if given not in self.filters:
+            self.filters[given] = windows.row_filter(given)
+        return self.filters[given]
 
 
 def prepare_knn(
@@ -79,13 +94,11 @@ def prepare_knn(
     windows.config.check_space(request.space)
     decay = _decay_of(windows, request)
     target = Target.of(windows.config.metric, _query_vector(windows, request))
+    choices = Choices() if choices is None else choices
     key = _choice_key(windows, request)
-    choice = None if choices is None else choices.get(key)
-    if choice is None:
-        choice = _choose(windows, request)
-        if choices is not None:
-            choices[key] = choice
-    plan, sources, row_filter = choice
+    if key not in choices.rows:
+        choices.rows[key] = _choose(windows, request, choices)
+    plan, sources, row_filter = choices.rows[key]
     search = Search(target, sources, request.k, one_per_entity=request.distinct is not None)
     spent = microseconds_since(begun)
     return PreparedKnn(request, windows, plan, search, row_filter, decay, spent)
@@ -100,18 +113,18 @@ def _choice_key(windows: WindowSet, request: TemporalKnnRequest) -> Hashable:
         None if types is None else tuple(types),
         request.entity_id if names is None else tuple(names),
         names is None,
-        None if request.filter is None else repr(request.filter),  # 1 equals True, its text doesn't
+        request.filter,
         request.explain,
     )
 
 
-def _choose(windows: WindowSet, request: TemporalKnnRequest) -> Choice:
+def _choose(windows: WindowSet, request: TemporalKnnRequest, choices: Choices) -> Choice:
     """Which rows of which parts a question may choose from."""
     start, end = request.bounds
     choose = _row_filter(windows, request, start, end)
     parts = windows.parts() if request.explain else windows.overlapping(start, end)
     selected = [(part, part.select(start, end)) for part in parts]
-    row_filter = windows.row_filter(request.filter)
+    row_filter = choices.row_filter(windows, request.filter)
     plan = plan_knn(
         [PartExtent(part.name, part.rows, count_rows(rows)) for part, rows in selected],
         windows.config.dim,

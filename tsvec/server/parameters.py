@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, PlainValidator
 from starlette.requests import Request
 
 from tsvec.model.collections import check_collection_name
-from tsvec.model.errors import InvalidRequestError
+from tsvec.model.errors import InvalidRequestError, did_you_mean
 from tsvec.model.filters.parser import ParsedFilter
 from tsvec.model.limits import LIMITS
 from tsvec.model.points import EntityId, OnConflict, OnError, Space
@@ -96,7 +96,8 @@ def read_query(request: Request, record: type[Record], **path_values: str) -> Re
     for name, text in _pairs(request.scope["query_string"]):
         field = record.model_fields.get(name)
         if field is None or name in path_values:
-            raise _refused(name, "there is no such query parameter; check its spelling")
+            hint = did_you_mean(name, record.model_fields.keys() - path_values.keys())
+            raise _refused(name, f"there is no such query parameter; check its spelling{hint}")
         kinds = _kinds(field.annotation)
         if list in kinds:
             values.setdefault(name, []).extend([text] if text else [])

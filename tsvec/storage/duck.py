@@ -67,14 +67,14 @@ class DuckFiles:
             connection = self._connect()
             try:
                 connection.execute(
-                    f"ATTACH {_quoted(path)} AS file "
+                    f"ATTACH {quoted(path)} AS file "
                     f"(STORAGE_VERSION '{STORAGE_VERSION}', ROW_GROUP_SIZE {group_rows})"
                 )
                 # One transaction: each would sync the file.
                 connection.begin()
                 connection.execute(
                     ";".join(
-                        f"CREATE TABLE file.{name} ({_columns(table.schema)})"
+                        f"CREATE TABLE file.{name} ({columns_of(table.schema)})"
                         for name, table in tables.items()
                     )
                 )
@@ -99,7 +99,7 @@ class DuckFiles:
         with self._lock:
             connection = self._connect()
             try:
-                connection.execute(f"ATTACH {_quoted(path)} AS file (READ_ONLY)")
+                connection.execute(f"ATTACH {quoted(path)} AS file (READ_ONLY)")
             except duckdb.Error as error:
                 raise CorruptError(f"{path}: DuckDB cannot open it: {error}") from error
             try:
@@ -119,7 +119,7 @@ class DuckFiles:
             connection = duckdb.connect(
                 config={"threads": 1, "memory_limit": _MEMORY_LIMIT, "temp_directory": ""}
             )
-            connection.execute(f"SET allowed_directories = [{_quoted(self._root)}]")
+            connection.execute(f"SET allowed_directories = [{quoted(self._root)}]")
             connection.execute("SET enable_external_access = false")
             connection.execute("SET autoinstall_known_extensions = false")
             connection.execute("SET autoload_known_extensions = false")
@@ -144,7 +144,7 @@ def _read(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> pa.Ta
         raise CorruptError(f"{path}: DuckDB cannot read {name}: {error}") from error
 
 
-def _columns(schema: pa.Schema) -> str:
+def columns_of(schema: pa.Schema) -> str:
     """The columns of a table as SQL."""
     return ", ".join(
         f"{field.name} {_type(field.type)}{'' if field.nullable else ' NOT NULL'}"
@@ -158,5 +158,6 @@ def _type(kind: pa.DataType) -> str:
     return _TYPES[kind]
 
 
-def _quoted(path: Path) -> str:
+def quoted(path: Path) -> str:
+    """A path as an SQL text."""
     return "'" + str(path).replace("'", "''") + "'"

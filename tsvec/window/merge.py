@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pyarrow as pa
@@ -19,9 +20,6 @@ from tsvec.window.part import ALIVE, StoredPart
 _EVERYTHING = slice(0, None)
 _GATHER_ROWS = 2_048
 """Rows gathered at a time: copying more would keep other threads waiting for the interpreter."""
-
-_CAUSES = pa.array([None, *(cause.name.lower() for cause in DeathCause)], pa.large_string())
-"""The names of `DeathCause`s by their numbers, which count from 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +146,17 @@ class MergedRun:
         alive = self._deaths.seq[piece] == ALIVE
         seqs = pa.array(self._deaths.seq[piece], mask=alive)
         at = pa.array(self._deaths.at[piece], mask=alive).cast(kinds[1])
-        return [seqs, at, _CAUSES.take(pa.array(self._deaths.by[piece]))]
+        return [seqs, at, _names_of_causes().take(pa.array(self._deaths.by[piece]))]
+
+
+@cache
+def _names_of_causes() -> pa.Array:
+    """The names of `DeathCause`s by their numbers, which count from 1.
+
+    Not made at import: the first array that is made of Python objects imports pandas, if there is
+    one, which takes longer than all of tsvec.
+    """
+    return pa.array([None, *(cause.name.lower() for cause in DeathCause)], pa.large_string())
 
 
 def _all(part: StoredPart) -> slice:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks import __main__ as command
 from benchmarks.catalog import BY_NAME
 from benchmarks.result import Result
 
@@ -58,23 +59,33 @@ def test_every_scenario_runs_and_leaves_nothing_but_its_result(tmp_path, commits
     assert same.verdict == "met"
 
 
-def test_the_scenario_that_needs_data_says_so(tmp_path):
-    ran = run("commits", "--quick", "--out", tmp_path)
-    assert ran.returncode == 0, ran.stderr
-    assert "needs --data" in ran.stdout
+@pytest.fixture
+def ask(monkeypatch, capsys):
+    """Run a command line in this process: what it prints."""
+    monkeypatch.setattr(command, "unwind_on_sigterm", lambda: None)
+
+    def ask_command(*arguments: object) -> str:
+        command.main(list(map(str, arguments)))
+        return capsys.readouterr().out
+
+    return ask_command
+
+
+def test_the_scenario_that_needs_data_says_so(tmp_path, ask):
+    assert "needs --data" in ask("commits", "--quick", "--out", tmp_path)
     assert "needs --data" in Result.read(tmp_path / "commits.json").outcome.skipped
 
 
-def test_the_list_names_every_scenario():
-    ran = run("--list")
-    assert [line.split()[0] for line in ran.stdout.splitlines()] == list(BY_NAME)
+def test_the_list_names_every_scenario(ask):
+    assert [line.split()[0] for line in ask("--list").splitlines()] == list(BY_NAME)
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [(["nothing"], "no scenario 'nothing'"), (["--quick", "--write-docs"], "--quick")],
 )
-def test_a_wrong_command_line_is_refused(arguments, words):
-    ran = run(*arguments)
-    assert ran.returncode == 2
-    assert words in ran.stderr
+def test_a_wrong_command_line_is_refused(ask, capsys, arguments, words):
+    with pytest.raises(SystemExit) as caught:
+        ask(*arguments)
+    assert caught.value.code == 2
+    assert words in capsys.readouterr().err

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import csv
+import functools
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+import typer.main
 
 from tsvec.cli import app
 from tsvec.cli.serve import listen, running
@@ -89,10 +92,16 @@ def write(rows: Rows, tmp_path: Path) -> Callable[[str], Path]:
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch):
-    """No database is named but by the test, and the terminal has a width."""
-    monkeypatch.setenv("COLUMNS", "120")
-    for name in ("TSVEC_URL", "TSVEC_DATA", "TSVEC_DEBUG", "FORCE_COLOR"):
+    """No database is named but by the test, and nothing is cut to the width of a terminal."""
+    for name in ("TSVEC_URL", "TSVEC_DATA", "TSVEC_DEBUG", "FORCE_COLOR", "COLUMNS"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def built_once():
+    """Typer makes all commands anew whenever one is run, which is right once a process."""
+    with patch("typer.main.get_command", functools.cache(typer.main.get_command)):
+        yield
 
 
 @pytest.fixture

@@ -177,7 +177,7 @@ def test_a_collection_other_than_default_is_made_on_request_only(target, run, ok
     ("arguments", "message"),
     [
         (["knm"], "No such command 'knm'. Did you mean 'knn'?"),
-        (["knn", "--vektor", "1"], "No such option"),
+        (["knn", "--vektor", "1"], "No such option: --vektor; did you mean '--vector'?"),
         (["knn"], "give either --vector or --entity"),
         (["knn", "--vector", "1", "--entity", "a"], "give either --vector or --entity"),
         (["knn", "--vector", "1", "--at", "2026-01-31"], "--at goes with --entity"),
@@ -187,7 +187,9 @@ def test_a_collection_other_than_default_is_made_on_request_only(target, run, ok
         (["knn", "--vector", "1", "-k", "many"], "valid integer"),
         (["history"], "Missing argument"),
         (["ingest", "x.csv", "--metric", "l2"], "--metric goes with --create"),
-        (["ingest", "x.csv", "--on-error", "ignore"], "'ignore'"),
+        (["ingest", "x.csv", "--on-error", "skip_rows"], "did you mean 'skip_row'?"),
+        (["points", "lst"], "No such command 'lst'. Did you mean 'list'?"),
+        (["history", "a", "--order", "decs"], "'asc', 'desc'; did you mean 'desc'?"),
         (["serve", "--port", "70000"], "less than or equal to 65535"),
     ],
 )

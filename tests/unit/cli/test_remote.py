@@ -16,12 +16,14 @@ from tsvec.model.errors import (
     UnavailableError,
 )
 from tsvec.model.lists.requests import EntitiesRequest, PointPatch, PointRequest, PointsRequest
+from tsvec.model.nearest.requests import TemporalKnnWalkRequest
 from tsvec.model.queries import (
     DeletedPointsRequest,
     DeletePointsRequest,
     HistoryRequest,
     PointRef,
     RestorePointsRequest,
+    TemporalKnnBatchRequest,
     TemporalKnnRequest,
 )
 from tsvec.model.times import AsOf
@@ -322,3 +324,29 @@ def test_no_answer_is_told_with_what_to_do():
 def test_what_is_no_url_is_refused(url):
     with pytest.raises(InvalidRequestError, match="is no URL"):
         RemoteDatabase(url)
+
+
+def test_what_is_no_record_is_taken_as_it_is():
+    database, seen = remote(b"tsvec_seq 4\n")
+    assert database.get_metrics() == "tsvec_seq 4\n"
+    database, seen = remote(b"", 204)
+    database.delete_collection("a b")
+    assert target_of(seen[0]) == "DELETE /v1/collections/a%20b"
+
+
+def test_batches_and_walks_are_sent_as_their_records():
+    database, seen = remote({"results": [], "as_of_seq": 4})
+    question = TemporalKnnRequest(query_vector=[1.0, 2.0])
+    collection = database.collection("a")
+    collection.answer_batch(TemporalKnnBatchRequest(queries=[question]))
+    assert target_of(seen[0]) == "POST /v1/collections/a/query/temporal-knn/batch"
+    assert json.loads(seen[0].content)["queries"][0]["query_vector"] == [1.0, 2.0]
+    collection.answer_walk(TemporalKnnWalkRequest(query_vector=[1.0], as_of_each=[3, NOW]))
+    assert target_of(seen[1]) == "POST /v1/collections/a/query/temporal-knn/walk"
+    assert json.loads(seen[1].content)["as_of_each"] == [3, "2026-01-31T12:00:00+00:00"]
+
+
+def test_a_model_of_vectors_is_sent_with_them():
+    database, seen = remote(INGESTED)
+    database.collection("a").ingest_arrow(b"", "skip_row", "ignore", "model-1")
+    assert dict(seen[0].url.params)["space"] == "model-1"

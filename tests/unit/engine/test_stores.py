@@ -35,6 +35,11 @@ def test_an_unknown_name_is_said_to_be_unknown(database):
         database.get_collection("nope")
     with pytest.raises(CollectionNotFoundError):
         database.delete_collection("nope")
+    database.create_collection("ships", dim=2)
+    with pytest.raises(
+        CollectionNotFoundError, match=r"no collection 'shipps'; did you mean 'ships'"
+    ):
+        database.get_collection("shipps")
     with pytest.raises(CollectionNotFoundError):
         database.collection("nope").ingest(batch_of(1))
 

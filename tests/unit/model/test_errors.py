@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tsvec.model import errors
-from tsvec.model.errors import ErrorDetail, TsvecError, error_classes
+from tsvec.model.errors import ErrorDetail, TsvecError, did_you_mean, error_classes
 
 
 def test_codes_are_unique_and_ordered():
@@ -31,3 +31,10 @@ def test_an_error_carries_its_details():
     error = TsvecError("no", [detail])
     assert (str(error), error.message, error.details) == ("no", "no", (detail,))
     assert detail.model_dump() == {"field": "k", "message": "too large"}
+
+
+def test_the_nearest_word_is_suggested_if_one_is_near():
+    assert did_you_mean("shps", ["ships", "chips", "buoys"]) == "; did you mean 'ships'?"
+    assert did_you_mean("zebra", ["ships", "chips"]) == ""
+    assert did_you_mean(7, ["ships"]) == ""
+    assert did_you_mean("a" * 200, ["a" * 200]) == ""

@@ -91,3 +91,43 @@ def test_what_is_none_was_not_given():
     }
     with pytest.raises(InvalidRequestError, match="vector"):
         given_record(PointInput, entity_id="a", vector=None)
+
+
+@pytest.mark.parametrize(
+    ("record", "given", "meant"),
+    [
+        (TemporalKnnRequest, '{"query_vector": [1], "star_time": 0}', "'start_time'"),
+        (TemporalKnnRequest, '{"query_vector": [1], "distinct": "entitty"}', "'entity'"),
+        (
+            TemporalKnnRequest,
+            '{"query_vector": [1], "filter": {"a": {"$exist": true}}}',
+            "'$exists'",
+        ),
+        (TemporalKnnRequest, '{"query_vector": [1], "filter": {"$ro": []}}', "'$or'"),
+        (
+            TemporalKnnBatchRequest,
+            '{"queries": [{"query_vector": [1], "expln": true}]}',
+            "'explain'",
+        ),
+        (
+            IngestRequest,
+            '{"points": [{"entity_id": "a", "vector": [1], "timestmp": 1}]}',
+            "'timestamp'",
+        ),
+    ],
+)
+def test_what_was_probably_meant_is_suggested(record, given, meant):
+    assert f"; did you mean {meant}?" in details_of(fault(record, given))[0].message
+
+
+def test_what_is_like_nothing_is_not_suggested():
+    error = fault(TemporalKnnRequest, '{"query_vector": [1], "zzzzzzzz": 0, "x": 0}')
+    assert all("did you mean" not in detail.message for detail in details_of(error))
+
+
+def test_suggestions_are_bounded():
+    fields = ", ".join(f'"star_time{number}": 0' for number in range(50))
+    details = details_of(fault(TemporalKnnRequest, f'{{"query_vector": [1], {fields}}}'))
+    assert sum("did you mean" in detail.message for detail in details) == 20
+    error = fault(TemporalKnnRequest, f'{{"query_vector": [1], "{"start_time" * 99}": 0}}')
+    assert "did you mean" not in details_of(error)[0].message

@@ -17,7 +17,7 @@ from tsvec.model.errors import (
 )
 from tsvec.model.queries import TemporalKnnRequest
 from tsvec.model.times import TIME_MAX_US, TIME_MIN_US
-from tsvec.query.knn import answer_knn, encode_knn, prepare_knn
+from tsvec.query.knn import Choices, PreparedKnn, answer_knn, encode_knn, prepare_knn
 from tsvec.window.attributes import AttributesVersion
 from tsvec.window.masks.cache import MaskCache
 
@@ -349,3 +349,51 @@ def test_a_planned_question_keeps_what_was_evaluated_for_it(windows):
     [reply] = answer_knn([question])
     assert reply.eligible.value == 1
     small.masks.close()
+
+
+def test_questions_of_one_call_share_the_masks_of_equal_filters(windows):
+    """However they are written, whatever range they go with, however little the cache keeps."""
+    small = replace(windows, masks=MaskCache(0))
+    choices = Choices()
+
+    def prepare(seconds: int, given: dict) -> PreparedKnn:
+        fields = {"query_vector": [1, 0], "end_time": seconds * 1_000_000, "filter": given}
+        return prepare_knn(small, TemporalKnnRequest(**fields), choices)
+
+    first = prepare(30, {"row": {"$gt": 9}})
+    same_rows = prepare(30, {"$and": [{"row": {"$gt": 9.0}}]})
+    fewer_rows = prepare(20, {"row": {"$gt": 9}})
+    assert same_rows.search.sources is first.search.sources
+    assert fewer_rows.search.sources is not first.search.sources
+    answer_knn([first])
+    runs = small.masks._runner
+    runs.close()
+    runs.run = None  # whoever calls it now fails
+    replies = answer_knn([same_rows, fewer_rows])
+    assert [reply.eligible.value for reply in replies] == [20, 10]
+    small.masks.close()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"x": 1}, {"x": True}),
+        ({"x": 0}, {"x": False}),
+        ({"x": 1}, {"x": "1"}),
+        ({"x": None}, {"x": "null"}),
+        ({"x": 2**53}, {"x": 2**53 + 1}),
+        ({"x": {"$in": [1, True]}}, {"x": {"$in": [1]}}),
+        ({"x": {"$gt": 1}}, {"x": {"$gte": 1}}),
+        ({"x.y": 1}, {r"x\.y": 1}),
+        ({"x": 1}, {"$attributes": {"x": 1}}),
+        ({}, None),
+    ],
+)
+def test_filters_that_say_different_things_share_nothing(windows, one, other):
+    choices = Choices()
+    questions = [
+        prepare_knn(windows, TemporalKnnRequest(query_vector=[1, 0], filter=given), choices)
+        for given in (one, other)
+    ]
+    assert questions[0].search.sources is not questions[1].search.sources
+    assert len(choices.rows) == 2

@@ -160,3 +160,8 @@ def test_collection_names_are_checked():
     assert collection_name(request(collection="sto%72ms")) == "storms"
     with pytest.raises(InvalidRequestError, match="collection"):
         collection_name(request(collection="%2e%2e"))
+
+
+def test_a_parameter_of_nearly_that_name_is_suggested():
+    with pytest.raises(InvalidRequestError, match=r"did you mean 'start_time'\?"):
+        read_query(request("start_tim=1"), PointsRequest)

@@ -25,17 +25,24 @@ from tsvec.cli.options import (
     StartOption,
     TypesOption,
     UrlOption,
+    VectorsOption,
+    WaitOption,
+    WithoutMetadata,
     YesOption,
+    include,
     json_object,
 )
 from tsvec.cli.target import open_target
 from tsvec.model.collections import DEFAULT_COLLECTION
 from tsvec.model.lists.replies import EntityList
 from tsvec.model.lists.requests import EntitiesRequest, EntitySort
+from tsvec.model.queries import HistoryRequest
 from tsvec.model.replies import AttributesReply, EntityInfo
 from tsvec.model.validation import given_record
 
-entities = typer.Typer(no_args_is_help=True, help="List entities, get, describe or delete one.")
+entities = typer.Typer(
+    no_args_is_help=True, help="List entities, describe one, show its history, change or delete it."
+)
 
 _ObjectOption = Annotated[
     Any,
@@ -65,6 +72,7 @@ def list_entities(
     limit: LimitOption = 100,
     cursor: CursorOption = None,
     as_of: AsOfOption = None,
+    wait_for_seq: WaitOption = None,
     url: UrlOption = None,
     data: DataOption = None,
     collection: CollectionOption = DEFAULT_COLLECTION,
@@ -83,6 +91,7 @@ def list_entities(
         limit=limit,
         cursor=cursor,
         as_of=as_of,
+        wait_for_seq=wait_for_seq,
     )
     with open_target(url, data) as target:
         reply = target.collection(collection).entities.summaries(request)
@@ -93,6 +102,7 @@ def list_entities(
 def get_entity(
     entity: EntityArgument,
     as_of: AsOfOption = None,
+    wait_for_seq: WaitOption = None,
     url: UrlOption = None,
     data: DataOption = None,
     collection: CollectionOption = DEFAULT_COLLECTION,
@@ -100,8 +110,50 @@ def get_entity(
 ) -> None:
     """Describe an entity."""
     with open_target(url, data) as target:
-        found = target.collection(collection).entities.get_entity(entity, as_of=as_of)
+        found = target.collection(collection).entities.get_entity(
+            entity, as_of=as_of, wait_for_seq=wait_for_seq
+        )
     show(found, _entity_view(found), as_json=as_json)
+
+
+@entities.command()
+def history(
+    entity: EntityArgument,
+    start: StartOption = None,
+    end: EndOption = None,
+    every: Annotated[
+        str | None,
+        typer.Option(metavar="DURATION", help="Only the newest point of each interval so wide."),
+    ] = None,
+    limit: LimitOption = 100,
+    order: OrderOption = "asc",
+    cursor: CursorOption = None,
+    vectors: VectorsOption = False,
+    no_metadata: WithoutMetadata = False,
+    as_of: AsOfOption = None,
+    wait_for_seq: WaitOption = None,
+    url: UrlOption = None,
+    data: DataOption = None,
+    collection: CollectionOption = DEFAULT_COLLECTION,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the points of one entity over time."""
+    request = given_record(
+        HistoryRequest,
+        entity_id=entity,
+        start_time=start,
+        end_time=end,
+        every=every,
+        limit=limit,
+        order=order,
+        cursor=cursor,
+        include=include(vectors=vectors, no_metadata=no_metadata),
+        as_of=as_of,
+        wait_for_seq=wait_for_seq,
+    )
+    with open_target(url, data) as target:
+        reply = target.collection(collection).entities.history(request)
+    show(reply, render.history(entity, reply), as_json=as_json)
 
 
 @entities.command("delete")
@@ -128,6 +180,7 @@ def attributes(
     value: _ObjectOption = None,
     patch: _PatchOption = None,
     as_of: AsOfOption = None,
+    wait_for_seq: WaitOption = None,
     url: UrlOption = None,
     data: DataOption = None,
     collection: CollectionOption = DEFAULT_COLLECTION,
@@ -143,7 +196,7 @@ def attributes(
         elif patch is not None:
             reply = where.merge_entity_attributes(entity, patch)
         else:
-            reply = where.get_entity_attributes(entity, as_of=as_of)
+            reply = where.get_entity_attributes(entity, as_of=as_of, wait_for_seq=wait_for_seq)
     show(reply, _attributes_view(reply), as_json=as_json)
 
 

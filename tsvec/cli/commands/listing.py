@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from tsvec.cli import render
+from tsvec.cli.commands.ingest import ingest
 from tsvec.cli.commands.points import delete, deleted, restore
 from tsvec.cli.console import show
 from tsvec.cli.options import (
@@ -27,6 +28,9 @@ from tsvec.cli.options import (
     TypesOption,
     UrlOption,
     VectorsOption,
+    WaitOption,
+    WithoutMetadata,
+    include,
     json_object,
 )
 from tsvec.cli.target import open_target
@@ -35,7 +39,9 @@ from tsvec.model.lists.requests import PointPatch, PointRequest, PointsRequest
 from tsvec.model.queries import PointRef
 from tsvec.model.validation import given_record, record_of
 
-points = typer.Typer(no_args_is_help=True, help="List points, get or change one, delete, restore.")
+points = typer.Typer(
+    no_args_is_help=True, help="Store points, list, get, update, delete and restore them."
+)
 
 
 @points.command("list")
@@ -49,7 +55,9 @@ def list_points(
     limit: LimitOption = 100,
     cursor: CursorOption = None,
     vectors: VectorsOption = False,
+    no_metadata: WithoutMetadata = False,
     as_of: AsOfOption = None,
+    wait_for_seq: WaitOption = None,
     url: UrlOption = None,
     data: DataOption = None,
     collection: CollectionOption = DEFAULT_COLLECTION,
@@ -66,8 +74,9 @@ def list_points(
         order=order,
         limit=limit,
         cursor=cursor,
-        include=_include(vectors=vectors),
+        include=include(vectors=vectors, no_metadata=no_metadata),
         as_of=as_of,
+        wait_for_seq=wait_for_seq,
     )
     with open_target(url, data) as target:
         reply = target.collection(collection).points(request)
@@ -80,7 +89,9 @@ def get_point(
     time: TimeArgument,
     key: KeyOption = None,
     vectors: VectorsOption = False,
+    no_metadata: WithoutMetadata = False,
     as_of: AsOfOption = None,
+    wait_for_seq: WaitOption = None,
     url: UrlOption = None,
     data: DataOption = None,
     collection: CollectionOption = DEFAULT_COLLECTION,
@@ -92,8 +103,9 @@ def get_point(
         entity_id=entity,
         timestamp=time,
         key=key,
-        include=_include(vectors=vectors),
+        include=include(vectors=vectors, no_metadata=no_metadata),
         as_of=as_of,
+        wait_for_seq=wait_for_seq,
     )
     with open_target(url, data) as target:
         found = target.collection(collection).point(request)
@@ -127,9 +139,5 @@ def update_point(
     show(reply, render.point(reply.point, f"{told}, seq {reply.seq:,}"), as_json=as_json)
 
 
-def _include(*, vectors: bool) -> list[str]:
-    return ["metadata", "vector"] if vectors else ["metadata"]
-
-
-for _command in (delete, restore, deleted):
+for _command in (ingest, delete, restore, deleted):
     points.command()(_command)

@@ -15,13 +15,18 @@ from tsvec.cli.options import (
     DataOption,
     EndOption,
     EntityOption,
+    FilterOption,
     IdsOption,
     JsonOption,
+    SpaceOption,
     StartOption,
     TypesOption,
     UrlOption,
     VectorOption,
     VectorsOption,
+    WaitOption,
+    WithoutMetadata,
+    include,
     instant,
 )
 from tsvec.cli.target import open_target
@@ -31,25 +36,25 @@ from tsvec.model.nearest.requests import TemporalDiffRequest, TemporalRangeReque
 from tsvec.model.queries import TemporalKnnRequest
 from tsvec.model.validation import record_of
 
-_K = Annotated[int, typer.Option("-k", min=1, help="How many neighbours.")]
-_Explain = Annotated[bool, typer.Option("--explain", help="Show the plan that was run.")]
-_Space = Annotated[
-    str | None,
-    typer.Option("--space", metavar="MODEL", help="Refuse vectors of another embedding model."),
+KOption = Annotated[int, typer.Option("-k", min=1, help="How many neighbours.")]
+ExplainOption = Annotated[bool, typer.Option("--explain", help="Show the plan that was run.")]
+DistinctOption = Annotated[
+    bool, typer.Option("--distinct", help="Only the best point of each entity.")
 ]
-_HalfLife = Annotated[
+HalfLifeOption = Annotated[
     str | None,
     typer.Option(
         "--half-life", metavar="DURATION", help="Let points of this age count half: 90s, 1h, 7d."
     ),
 ]
-_DecayAt = Annotated[
+DecayAtOption = Annotated[
     int | None,
     typer.Option(
         "--decay-at",
         parser=instant,
         metavar="TIME",
-        help="With --half-life: ages count from here. [default: --end, --as-of or the last change]",
+        help="With --half-life: ages count from here. "
+        "\\[default: --end, --as-of or the last change]",
     ),
 ]
 
@@ -60,42 +65,42 @@ def knn(
     at: AtOption = None,
     start: StartOption = None,
     end: EndOption = None,
-    k: _K = 10,
+    k: KOption = 10,
     types: TypesOption = None,
     ids: IdsOption = None,
-    distinct: Annotated[
-        bool, typer.Option("--distinct", help="Only the best point of each entity.")
-    ] = False,
-    half_life: _HalfLife = None,
-    decay_at: _DecayAt = None,
-    space: _Space = None,
+    filter_: FilterOption = None,
+    distinct: DistinctOption = False,
+    half_life: HalfLifeOption = None,
+    decay_at: DecayAtOption = None,
+    space: SpaceOption = None,
     vectors: VectorsOption = False,
-    explain: _Explain = False,
+    no_metadata: WithoutMetadata = False,
+    explain: ExplainOption = False,
     as_of: AsOfOption = None,
+    wait_for_seq: WaitOption = None,
     url: UrlOption = None,
     data: DataOption = None,
     collection: CollectionOption = DEFAULT_COLLECTION,
     as_json: JsonOption = False,
 ) -> None:
     """Find the points of a time range that are nearest to a vector."""
-    if decay_at is not None and half_life is None:
-        raise typer.BadParameter("--decay-at goes with --half-life")
-    decay = None if half_life is None else _given(half_life=half_life, decay_at=decay_at)
     request = record_of(
         TemporalKnnRequest,
-        _subject(vector, entity, at)
-        | _given(
+        subject(vector, entity, at)
+        | given(
             start_time=start,
             end_time=end,
             k=k,
             entity_types=types,
             entity_ids=ids,
+            filter=filter_,
             distinct="entity" if distinct else None,
-            time_decay=decay,
+            time_decay=decay_of(half_life, decay_at),
             space=space,
-            include=["metadata", "vector"] if vectors else None,
+            include=include(vectors=vectors, no_metadata=no_metadata),
             explain=explain,
             as_of=as_of,
+            wait_for_seq=wait_for_seq,
         ),
     )
     with open_target(url, data) as target:
@@ -115,10 +120,13 @@ def within(
     ] = 100,
     types: TypesOption = None,
     ids: IdsOption = None,
-    space: _Space = None,
+    filter_: FilterOption = None,
+    space: SpaceOption = None,
     vectors: VectorsOption = False,
-    explain: _Explain = False,
+    no_metadata: WithoutMetadata = False,
+    explain: ExplainOption = False,
     as_of: AsOfOption = None,
+    wait_for_seq: WaitOption = None,
     url: UrlOption = None,
     data: DataOption = None,
     collection: CollectionOption = DEFAULT_COLLECTION,
@@ -127,18 +135,20 @@ def within(
     """Find all points of a time range within a distance of a vector."""
     request = record_of(
         TemporalRangeRequest,
-        _subject(vector, entity, at)
-        | _given(
+        subject(vector, entity, at)
+        | given(
             radius=radius,
             start_time=start,
             end_time=end,
             limit=limit,
             entity_types=types,
             entity_ids=ids,
+            filter=filter_,
             space=space,
-            include=["metadata", "vector"] if vectors else None,
+            include=include(vectors=vectors, no_metadata=no_metadata),
             explain=explain,
             as_of=as_of,
+            wait_for_seq=wait_for_seq,
         ),
     )
     with open_target(url, data) as target:
@@ -166,8 +176,13 @@ def diff(
     k: Annotated[int, typer.Option("-k", min=1, help="How many entities of each range.")] = 10,
     types: TypesOption = None,
     ids: IdsOption = None,
-    space: _Space = None,
+    filter_: FilterOption = None,
+    space: SpaceOption = None,
+    vectors: VectorsOption = False,
+    no_metadata: WithoutMetadata = False,
+    explain: ExplainOption = False,
     as_of: AsOfOption = None,
+    wait_for_seq: WaitOption = None,
     url: UrlOption = None,
     data: DataOption = None,
     collection: CollectionOption = DEFAULT_COLLECTION,
@@ -176,15 +191,19 @@ def diff(
     """Tell which entities came near a vector, went away or moved between two time ranges."""
     request = record_of(
         TemporalDiffRequest,
-        _subject(vector, entity, at)
-        | _given(
-            before=_given(start_time=before_start, end_time=before_end),
-            after=_given(start_time=after_start, end_time=after_end),
+        subject(vector, entity, at)
+        | given(
+            before=given(start_time=before_start, end_time=before_end),
+            after=given(start_time=after_start, end_time=after_end),
             k=k,
             entity_types=types,
             entity_ids=ids,
+            filter=filter_,
             space=space,
+            include=include(vectors=vectors, no_metadata=no_metadata),
+            explain=explain,
             as_of=as_of,
+            wait_for_seq=wait_for_seq,
         ),
     )
     with open_target(url, data) as target:
@@ -192,14 +211,22 @@ def diff(
     show(reply, render.difference(reply), as_json=as_json)
 
 
-def _subject(vector: Any, entity: str | None, at: int | None) -> dict[str, Any]:
+def decay_of(half_life: str | None, decay_at: int | None) -> dict[str, Any] | None:
+    """How age weighs, None if it does not."""
+    if decay_at is not None and half_life is None:
+        raise typer.BadParameter("--decay-at goes with --half-life")
+    return None if half_life is None else given(half_life=half_life, decay_at=decay_at)
+
+
+def subject(vector: Any, entity: str | None, at: int | None) -> dict[str, Any]:
     """What to compare with."""
     if (vector is None) == (entity is None):
         raise typer.BadParameter("give either --vector or --entity")
     if at is not None and entity is None:
         raise typer.BadParameter("--at goes with --entity")
-    return _given(query_vector=vector, entity_id=entity, at=at)
+    return given(query_vector=vector, entity_id=entity, at=at)
 
 
-def _given(**fields: Any) -> dict[str, Any]:
+def given(**fields: Any) -> dict[str, Any]:
+    """The fields that were given."""
     return {name: value for name, value in fields.items() if value is not None}

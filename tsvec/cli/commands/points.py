@@ -18,6 +18,7 @@ from tsvec.cli.options import (
     DataOption,
     DryRunOption,
     EndOption,
+    FilterOption,
     IdsOption,
     JsonOption,
     LimitOption,
@@ -25,6 +26,7 @@ from tsvec.cli.options import (
     PointsFileOption,
     StartOption,
     UrlOption,
+    WaitOption,
     YesOption,
 )
 from tsvec.cli.target import open_target
@@ -37,7 +39,7 @@ from tsvec.model.queries import (
     RestorePointsRequest,
 )
 from tsvec.model.strict_json import decode_json
-from tsvec.model.validation import invalid_request, record_of
+from tsvec.model.validation import given_record, invalid_request, record_of
 
 
 def delete(
@@ -46,6 +48,7 @@ def delete(
     ids: IdsOption = None,
     start: StartOption = None,
     end: EndOption = None,
+    filter_: FilterOption = None,
     dry_run: DryRunOption = False,
     yes: YesOption = False,
     url: UrlOption = None,
@@ -53,8 +56,10 @@ def delete(
     collection: CollectionOption = DEFAULT_COLLECTION,
     as_json: JsonOption = False,
 ) -> None:
-    """Delete points: some by name, or those of entities, of a time range, or of both."""
+    """Delete points: some by name, or those of entities, a time range, a filter, or of all."""
     fields = _selector(point, points, ids, start, end)
+    if filter_ is not None:
+        fields["filter"] = filter_
     counted = record_of(DeletePointsRequest, fields | {"dry_run": True})
     with open_target(url, data) as target:
         where = target.collection(collection)
@@ -106,14 +111,23 @@ def deleted(
     limit: LimitOption = 100,
     cursor: CursorOption = None,
     as_of: AsOfOption = None,
+    wait_for_seq: WaitOption = None,
     url: UrlOption = None,
     data: DataOption = None,
     collection: CollectionOption = DEFAULT_COLLECTION,
     as_json: JsonOption = False,
 ) -> None:
     """List the deleted points that can be brought back."""
-    fields = _given(entity_ids=ids, start_time=start, end_time=end, cursor=cursor, as_of=as_of)
-    request = record_of(DeletedPointsRequest, fields | {"limit": limit})
+    request = given_record(
+        DeletedPointsRequest,
+        entity_ids=ids,
+        start_time=start,
+        end_time=end,
+        limit=limit,
+        cursor=cursor,
+        as_of=as_of,
+        wait_for_seq=wait_for_seq,
+    )
     with open_target(url, data) as target:
         reply = target.collection(collection).deleted(request)
     show(reply, render.deleted(reply), as_json=as_json)

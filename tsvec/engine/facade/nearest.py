@@ -140,7 +140,7 @@ class NearestReads(Handle):
         store = self._store()
         present = store.read(wait_for_seq=wait_for_seq)
         states: dict[AsOf | None, WindowSet] = {None: present}
-        choices: Choices = {}
+        choices = Choices()
         questions = []
         for place, query in enumerate(queries):
             try:

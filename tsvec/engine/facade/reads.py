@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import pyarrow as pa
+
 from tsvec.engine.facade.handle import Handle
 from tsvec.engine.facade.paging import read_page
+from tsvec.engine.frames.points import points_reader
 from tsvec.model.collections import WindowList
 from tsvec.model.lists.replies import PointList
-from tsvec.model.lists.requests import PointRequest, PointsRequest
+from tsvec.model.lists.requests import PointRequest, PointsRequest, ReadPointsRequest
 from tsvec.model.queries import DeletedPointsRequest, Include, WindowsRequest
 from tsvec.model.replies import DeletedPointList, Point
 from tsvec.model.validation import given_record
@@ -36,6 +39,20 @@ class PointReads(Handle):
     def points(self, request: PointsRequest) -> PointList:
         """`list_points` for a request record."""
         return page_points(read_page(self._store(), request), request)
+
+    def read_points(self, **request: Any) -> pa.RecordBatchReader:
+        """All points of a time range as columns, in order of event time and then of seq.
+
+        Keywords are the fields of `ReadPointsRequest`: `start_time`, `end_time`, `entity_ids`,
+        `entity_types`, `filter`, `include`, `as_of`, `wait_for_seq`. The columns are those that
+        `ingest` takes, unless `include` adds `recorded_at` or `seq`. What is read is fixed by this
+        call. The reader hands out batches of a few MB as they are asked for, and keeps the files of
+        that moment until it is read to its end or let go; it ends with the database.
+        """
+        wanted = given_record(ReadPointsRequest, **request)
+        store = self._store()
+        windows = store.read(wanted.as_of, wanted.wait_for_seq)
+        return points_reader(windows, wanted, store.check_open)
 
     def get_point(
         self,

@@ -8,8 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 from tsvec.engine.facade.handle import Handle
+from tsvec.engine.facade.loading import Load
 from tsvec.engine.intake.admission import admit_batch
 from tsvec.engine.intake.columns import batch_of_columns
+from tsvec.engine.intake.frames import FramePlan, batch_of_frame, batch_of_table, is_frame
+from tsvec.engine.intake.pieces import PIECE_ROWS, check_piece_rows, decode_piece, read_pieces
 from tsvec.engine.intake.points import PointLike, points_to_batch
 from tsvec.engine.intake.refused_rows import refuse_rows
 from tsvec.engine.store import CollectionStore
@@ -36,12 +39,12 @@ class PointWrites(Handle):
 
     def ingest(
         self,
-        points: PointBatch | Sequence[PointLike] | None = None,
+        points: PointBatch | Sequence[PointLike] | Any = None,
         *,
         on_error: OnError = "reject_all",
         on_conflict: OnConflict = "replace",
         space: str | None = None,
-        **columns: Any,
+        **fields: Any,
     ) -> IngestReply:
         """Store points.
 
@@ -49,11 +52,51 @@ class PointWrites(Handle):
         `entity_id` (str or sequence), `vector` (dim,) or (rows, dim), and optionally `timestamp`,
         `entity_type`, `metadata` and `key`, each one value or one a row. `space` names the
         embedding model that made the vectors; ConflictError if the collection's is another.
+
+        Or give a frame: a table of Arrow, pandas, polars or DuckDB - anything with
+        `__arrow_c_stream__` - or a structured array. Its columns have the names of those fields,
+        and the keywords say where they do not: `columns` maps names to fields (None leaves one
+        out), `vector` lists columns of single elements, `metadata` those to keep as metadata.
         """
-        batch = self._batch(points, on_error, columns)
+        batch = self._batch(points, on_error, fields)
         if space is not None:
             batch = replace(batch, space=space)
         return self.submit(batch, on_error, on_conflict).result()
+
+    def ingest_frames(
+        self,
+        frames: Any,
+        *,
+        columns: Mapping[str, str | None] | None = None,
+        vector: str | Sequence[str] | None = None,
+        metadata: str | Sequence[str] | None = None,
+        commit_rows: int = PIECE_ROWS,
+        on_error: OnError = "reject_all",
+        on_conflict: OnConflict = "replace",
+        space: str | None = None,
+    ) -> IngestReply:
+        """Store a frame of any length, such as a `RecordBatchReader`, or an iterable of frames.
+
+        Every `commit_rows` rows are one commit, fsynced before the next are read; no commit has
+        rows of two frames. Returns the sum of all replies, `seq` and `recorded_at` of the last, and
+        at most `batch_rows_max` of the `errors`. Rows are counted over all frames. What fails stops
+        the load; the error says which rows are stored. Everything else is as for `ingest`.
+        """
+        check_piece_rows(commit_rows)
+        plan = FramePlan.of(columns, vector, metadata)
+
+        def decode(table: Any, first_row: int) -> PointBatch:
+            return replace(
+                batch_of_table(table, plan, on_error, dim=self.dim, first_row=first_row),
+                space=space,
+            )
+
+        load = Load()
+        with load.told_in_errors():
+            for piece in read_pieces(frames, commit_rows):
+                for batch in decode_piece(piece, load.rows, decode):
+                    load.add(batch, self.submit(batch, on_error, on_conflict).result())
+        return load.reply()
 
     def submit(
         self,
@@ -145,16 +188,23 @@ class PointWrites(Handle):
 
     def _batch(
         self,
-        points: PointBatch | Sequence[PointLike] | None,
+        points: PointBatch | Sequence[PointLike] | Any,
         on_error: OnError,
-        columns: dict[str, Any],
+        fields: dict[str, Any],
     ) -> PointBatch:
-        if (points is None) == (not columns):
+        if is_frame(points):
+            return batch_of_frame(points, FramePlan.given(fields), on_error, dim=self.dim)
+        if (points is None) == (not fields):
             raise InvalidRequestError("give either points or columns such as entity_id and vector")
         if points is None:
-            return batch_of_columns(columns, on_error, dim=self.dim)
+            return batch_of_columns(fields, on_error, dim=self.dim)
         if isinstance(points, PointBatch):
             return points
+        if not isinstance(points, Sequence) or isinstance(points, str | bytes):
+            raise InvalidRequestError(
+                "points are a sequence of mappings, a PointBatch, or a frame with "
+                f"__arrow_c_stream__, not {type(points).__name__}"
+            )
         return points_to_batch(points, on_error, dim=self.dim)
 
 

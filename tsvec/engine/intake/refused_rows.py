@@ -54,15 +54,20 @@ def refuse_rows(kind: type[TsvecError], refused: Sequence[RowError]) -> TsvecErr
 
 
 class RefusedRows:
-    """Collects the first fault of each bad row while a batch is decoded."""
+    """Collects the first fault of each bad row while a batch is decoded.
 
-    def __init__(self, on_error: OnError) -> None:
+    Rows are told by their number in the request, which for the first one is `first_row`.
+    """
+
+    def __init__(self, on_error: OnError, first_row: int = 0) -> None:
         self._on_error = on_error
+        self._first_row = first_row
         self._faults: dict[int, ErrorDetail] = {}
 
     def add(self, row: int, field: str, message: str) -> None:
         """Refuse a row because of one of its fields, `vector[3]` for example."""
-        self.add_detail(row, detail_at(("points", row, field), message))
+        number = self._first_row + row
+        self._faults.setdefault(number, detail_at(("points", number, field), message))
 
     def add_detail(self, row: int, detail: ErrorDetail) -> None:
         """Refuse a row; its first fault is the one that is told."""
@@ -78,7 +83,9 @@ class RefusedRows:
             try:
                 good = validate(row, raw)
             except ValidationError as error:
-                self.add_detail(row, details_of(error, ("points", row))[0])
+                # Suggestions take longer than a row; so many are listed in an error.
+                hints = len(self._faults) < DETAILS_MAX
+                self.add_detail(row, details_of(error, ("points", row), hints=hints)[0])
             except InvalidRequestError as error:
                 self.add_detail(row, error.details[0])
             else:

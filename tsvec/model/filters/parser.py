@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias, cast
 
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
+from tsvec.model.errors import did_you_mean
 from tsvec.model.filters.predicates import (
     ALWAYS,
     Equal,
@@ -104,7 +105,8 @@ class _Parser:
                 raise FilterError(
                     loc,
                     f"no such operator; in this place there are {', '.join(_JOINS)}, and paths; "
-                    r"a path that begins with a dollar sign is written with a backslash: \$",
+                    r"a path that begins with a dollar sign is written with a backslash: \$"
+                    f"{did_you_mean(key, _JOINS)}",
                 )
 
     def _filters(self, value: object, loc: Loc, depth: int) -> list[Predicate]:
@@ -155,7 +157,8 @@ class _Parser:
                 return negated(self._condition(path, value, loc, depth + 1))
         if isinstance(name, str) and name.startswith("$"):
             known = ", ".join(_OPERATORS)
-            raise FilterError(loc, f"no such operator; of a value there are {known}")
+            hint = did_you_mean(name, _OPERATORS)
+            raise FilterError(loc, f"no such operator; of a value there are {known}{hint}")
         raise FilterError(loc, "an object cannot be compared; name its members by a dotted path")
 
     def _one_of(self, path: Path, value: object, loc: Loc) -> Predicate:

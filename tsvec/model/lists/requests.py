@@ -14,14 +14,13 @@ from tsvec.model.queries import Include, Order, PageRequest, PointRef, ReadAt, T
 from tsvec.model.vectors import RECORD
 
 EntitySort = Literal["entity_id", "last_seen", "first_seen", "points"]
+ReadColumn = Literal["metadata", "vector", "recorded_at", "seq"]
 _Names = Field(max_length=LIMITS.selector_items_max)
 _Include = Field(max_length=2)
 
 
-class PointsRequest(TimeRange, PageRequest):
-    """The points of a collection, in order."""
-
-    operation = "list_points"
+class PointsChoice(TimeRange):
+    """Some of the points of a collection."""
 
     entity_ids: Annotated[list[EntityId], _Names] | None = Field(
         default=None, description="Only of these entities; empty: none."
@@ -34,9 +33,25 @@ class PointsRequest(TimeRange, PageRequest):
         description="Only points whose metadata is so, and in `$attributes` the attributes of "
         "their entity.",
     )
+
+
+class PointsRequest(PointsChoice, PageRequest):
+    """The points of a collection, in order."""
+
+    operation = "list_points"
+
     order: Order = Field(default="asc", description="By event time: `asc` oldest first, or `desc`.")
     include: Annotated[list[Include], _Include] = Field(
         default=["metadata"], description="What each point carries."
+    )
+
+
+class ReadPointsRequest(PointsChoice, ReadAt):
+    """All points of a range as columns, in order of event time and then of seq."""
+
+    include: Annotated[list[ReadColumn], Field(max_length=4)] = Field(
+        default=["metadata", "vector"],
+        description="Columns besides those that tell which points they are.",
     )
 
 

@@ -19,12 +19,9 @@ from tsvec.model.vectors import Int64Array
 from tsvec.query.hits import make_points
 from tsvec.query.lists.cursors import begin_page, write_cursor
 from tsvec.query.lists.pages import Located, first_places
-from tsvec.query.lists.sweep import Chunk, Sweep
-from tsvec.window.part import keep_rows
+from tsvec.query.lists.selection import Selection
+from tsvec.query.lists.sweep import Chunk
 from tsvec.window.window_set import WindowSet
-
-_POSTINGS_ENTITIES_MAX = 16
-"""Up to this many named entities are found by their own row lists instead of a mask."""
 
 _SHAPE = (int, str, str, int)
 Place: TypeAlias = tuple[int, str, str, int]
@@ -57,22 +54,11 @@ class _Page:
             end = min(end, place[0] + 1)
         elif place is not None:
             start = max(start, place[0])
-        ids, types = request.entity_ids, request.entity_types
-        few = ids is not None and types is None and len(ids) <= _POSTINGS_ENTITIES_MAX
         self._windows = windows
         self._place = place
         self._wanted = request.limit + 1
-        self._sweep = Sweep(
-            windows.overlapping(start, end),
-            start,
-            end,
-            newest_first,
-            sorted(set(ids)) if ids is not None and few else None,
-        )
-        self._filter = windows.row_filter(request.filter)
-        self._allowed: NDArray[np.bool_] | None = None
-        if not few and (ids is not None or types is not None):
-            self._allowed = windows.registry.allowed(types, ids, windows.seq)
+        self._selection = Selection(windows, request, start, end, newest_first=newest_first)
+        self._sweep = self._selection.sweep
 
     def collect(self) -> Located:
         """The first rows of the page and the one after, and perhaps more that share its place."""
@@ -92,12 +78,7 @@ class _Page:
 
     def _chosen(self, chunk: Chunk) -> Located:
         """The rows of a chunk that may be on the page."""
-        parts, rows = self._sweep.parts, chunk.rows
-        if self._allowed is not None:
-            rows = keep_rows(rows, self._allowed[parts[chunk.source].entities(rows)])
-        if self._filter is not None:
-            rows = self._filter.keep(self._windows, parts[chunk.source], rows)
-        found = Located.of(parts, chunk.source, rows)
+        found = self._selection.chosen(chunk)
         return found if self._place is None else self._behind(found, self._place)
 
     def _behind(self, found: Located, place: Place) -> Located:

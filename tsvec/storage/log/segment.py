@@ -93,9 +93,9 @@ class Segment:
         return segment
 
     @classmethod
-    def open(cls, path: Path) -> Self:
+    def open(cls, path: Path, *, writable: bool = True) -> Self:
         """An existing segment; CorruptError if its header or both its slots are damaged."""
-        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        handle = os.open(path, (os.O_RDWR if writable else os.O_RDONLY) | os.O_CLOEXEC)
         try:
             page = os.pread(handle, HEADER_BYTES, 0)
             header = _decode_header(path, page)

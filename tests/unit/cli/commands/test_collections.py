@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import io
 import json
+import sys
 
 import pytest
 
@@ -93,7 +95,7 @@ class Failing:
     def collection(self, name):
         return self
 
-    def compact(self, *, progress):
+    def compact(self, *, wait, progress):
         known = {"merges": 0, "rows": 0, "bytes": 0, "partitions": 2, "waiting": 2}
         return CompactionStatus(state="failed", started_at=None, problem="no room", **known)
 
@@ -109,3 +111,52 @@ def test_a_compaction_that_failed_is_an_error(run, monkeypatch):
     code, out, err = run("compact")
     assert (code, err) == (1, "error: the compaction ended early: no room\n")
     assert "2 still waiting" in out
+
+
+def test_collections_are_listed_and_described(loaded, ok):
+    where = loaded[2:]
+    ok("create", "buoys", "--dim", 2, "--retention", "30d", *where)
+    found = json.loads(ok("collections", "list", "--json", *where))
+    assert [item["name"] for item in found["items"]] == ["buoys", "ships"]
+    told = ok("collections", "list", "--limit", 1, *where)
+    assert "buoys" in told
+    assert "more with --cursor buoys" in told
+    assert "ships" in ok("collections", "list", "--cursor", "buoys", *where)
+    assert json.loads(ok("collections", "get", "ships", "--json", *where))["dim"] == 3
+    assert "l2" in ok("collections", "get", "ships", *where)
+
+
+def test_stats_and_windows_are_those_of_a_moment(loaded, ok, rows):
+    found = json.loads(ok("collections", "stats", "--as-of", 20, "--json", *loaded))
+    assert (found["points"], found["as_of_seq"]) == (20, 20)
+    assert "57 (57 hot, 0 sealed)" in ok("collections", "stats", *loaded)
+    windows = json.loads(ok("collections", "windows", "--json", *loaded))["items"]
+    assert sum(window["points"] for window in windows) == len(rows)
+    told = ok("collections", "windows", "--limit", 2, "--start", "2026-01-31T13:00:00Z", *loaded)
+    assert "2026-01-31 13:00" in told
+    assert "2 windows, as of seq 57\nmore with --cursor" in told
+
+
+def test_a_compaction_may_be_begun_and_looked_at(loaded, ok):
+    begun = json.loads(ok("collections", "compact", "--no-wait", "--json", *loaded))
+    assert begun["state"] in {"running", "idle", "done"}
+    assert "partitions now" in ok("collections", "compaction", *loaded)
+
+
+def test_deleting_a_collection_asks_first(loaded, run, ok, monkeypatch):
+    where = loaded[2:]
+    monkeypatch.setattr(sys, "stdin", io.StringIO("n\n"))
+    code, out, err = run("collections", "delete", "ships", *where)
+    assert (code, out) == (1, "")
+    assert "delete 'ships' with 57 points for good? [y/N]" in err
+    assert json.loads(ok("collections", "delete", "ships", "--yes", "--json", *where)) == {
+        "deleted": "ships"
+    }
+    code, _, err = run("collections", "delete", "ships", "--yes", *where)
+    assert code == 1
+    assert "no collection 'ships'" in err
+
+
+def test_a_collection_of_nearly_that_name_is_suggested(loaded, run):
+    code, _, err = run("knn", "--vector", "1,2,3", "-c", "shipps", *loaded[2:])
+    assert (code, err) == (1, "error: there is no collection 'shipps'; did you mean 'ships'?\n")

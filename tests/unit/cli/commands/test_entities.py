@@ -82,3 +82,17 @@ def test_what_is_wrong_is_told_in_a_line(loaded, run, arguments, code, message):
     found, out, err = run("entities", *arguments, *loaded)
     assert (found, out, err.count("\n")) == (code, "", 1)
     assert message in err
+
+
+def test_a_history_may_be_sampled(loaded, ok, rows):
+    found = json.loads(ok("entities", "history", "003", "--every", "2h", "--json", *loaded))
+    mine = [
+        time for time, name in zip(rows.timestamp, rows.entity_id, strict=True) if name == "003"
+    ]
+    newest = {time.replace(hour=time.hour // 2 * 2, minute=0, second=0, microsecond=0): time
+              for time in mine}  # fmt: skip
+    assert [item["timestamp"] for item in found["items"]] == [
+        time.isoformat().replace("+00:00", "Z") for time in newest.values()
+    ]
+    bare = json.loads(ok("history", "003", "--no-metadata", "--json", *loaded))
+    assert all("metadata" not in item for item in bare["items"])

@@ -69,3 +69,41 @@ def test_what_is_refused(loaded, run, arguments, words):
     assert code
     assert out == ""
     assert words in err
+
+
+FAST = '{"speed": {"$gt": 10}}'
+
+
+def test_filters_leave_points_out(loaded, ok, rows):
+    fast = sum(speed > 10 for speed in rows.speed)
+    asked = ["--vector", "0.3,-0.2,0.9", "--filter", FAST, "--json"]
+    reply = json.loads(ok("knn", *asked, "-k", 57, *loaded))
+    assert reply["returned"] == fast
+    reply = json.loads(ok("range", 100, *asked, *loaded))
+    assert reply["matched"]["value"] == fast
+    reply = json.loads(ok("diff", *asked, "-k", 5, "--before-end", rows.timestamp[30].isoformat(),
+                          "--explain", "--no-metadata", "--vectors", *loaded))  # fmt: skip
+    hits = [one["hit"] for one in reply["entered"] + reply["left"]]
+    hits += [one["after"]["hit"] for one in reply["moved"]]
+    assert hits
+    assert all("vector" in hit and "metadata" not in hit for hit in hits)
+    assert reply["explain"]
+
+
+def test_metadata_may_be_left_out(loaded, ok):
+    for asked in (["knn"], ["range", 9]):
+        reply = json.loads(
+            ok(*asked, "--vector", "0.3,-0.2,0.9", "--no-metadata", "--json", *loaded)
+        )
+        assert all("metadata" not in hit for hit in reply["hits"])
+
+
+def test_a_change_is_waited_for(loaded, ok):
+    asked = ["--vector", "0.3,-0.2,0.9", "--wait-for-seq", 57, "--json"]
+    assert json.loads(ok("knn", *asked, *loaded))["as_of_seq"] == 57
+
+
+def test_an_operator_of_nearly_that_name_is_suggested(run, tmp_path):
+    code, _, err = run("knn", "--vector", "1", "--filter", '{"a": {"$gtt": 1}}', "--data", tmp_path)
+    assert code == 1
+    assert "did you mean '$gt'?" in err

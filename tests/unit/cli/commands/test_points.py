@@ -146,3 +146,9 @@ def test_a_file_that_names_no_points(run, tmp_path, text, message):
     code, _, err = run("delete", "--points", path)
     assert code == 2
     assert message in err
+
+
+def test_points_are_deleted_by_a_filter(loaded, ok, count, rows):
+    fast = sum(speed > 10 for speed in rows.speed)
+    ok("delete", "--filter", '{"speed": {"$gt": 10}}', "--yes", *loaded)
+    assert count() == len(rows) - fast

@@ -7,7 +7,12 @@ import pytest
 from tests.unit.engine.rig import NOON, SECOND, ManualClock
 from tests.unit.engine.workshop import points
 from tsvec.engine import published
-from tsvec.model.errors import InvalidRequestError, NotFoundError, UnavailableError
+from tsvec.model.errors import (
+    CollectionNotFoundError,
+    InvalidRequestError,
+    NotFoundError,
+    UnavailableError,
+)
 from tsvec.model.limits import Limits
 from tsvec.model.lists.requests import PointRequest, PointsRequest
 from tsvec.model.queries import TemporalKnnRequest
@@ -142,3 +147,57 @@ def test_a_point_is_read_by_keyword_and_record(collection):
         with pytest.raises(InvalidRequestError) as caught:
             collection.get_point("a", SECOND, **wrong)
         assert caught.value.details[0].field == field
+
+
+def test_points_are_read_as_columns(collection, clock):
+    for seq, expected in EXPECTED.items():
+        table = collection.read_points(as_of=seq).read_all()
+        assert table.column_names == [
+            "entity_id",
+            "entity_type",
+            "timestamp",
+            "key",
+            "metadata",
+            "vector",
+        ]
+        names, vectors = table["entity_id"].to_pylist(), table["vector"].to_pylist()
+        assert {name: vector[0] for name, vector in zip(names, vectors, strict=True)} == expected
+    reader = collection.read_points(entity_types=["GENERIC"], start_time=2 * SECOND, wait_for_seq=5)
+    assert reader.read_all()["entity_id"].to_pylist() == ["c"]
+    for wrong in ({"include": ["colour"]}, {"limit": 5}, {"as_of": 99}, {"filter": {"$x": 1}}):
+        with pytest.raises(InvalidRequestError):
+            collection.read_points(**wrong)
+
+
+def test_entities_are_read_with_the_type_they_had(collection):
+    before = collection.read_points(entity_ids=["a"])
+    collection.ingest(entity_id="a", timestamp=2 * SECOND, vector=[1.0, 1.0], entity_type="ship")
+    for reader in (before, collection.read_points(entity_ids=["a"], as_of=5)):
+        assert reader.read_all()["entity_type"].to_pylist() == ["GENERIC"]
+    now = collection.read_points(entity_types=["ship"]).read_all()
+    assert now["entity_type"].to_pylist() == ["ship", "ship"]
+
+
+def test_what_a_reader_reads_is_fixed_when_it_is_made(collection):
+    reader = collection.read_points(include=["seq"])
+    collection.delete_points(entity_ids=["a", "c"])
+    collection.ingest(points(("d", 3, 1)))
+    collection.compact()
+    assert reader.read_all()["seq"].to_pylist() == [3, 5]
+    assert collection.read_points(include=["seq"]).read_all()["seq"].to_pylist() == [8]
+
+
+def test_a_reader_ends_with_its_collection_and_its_database(opened, clock):
+    database = opened(clock=clock)
+    made = database.create_collection("c", dim=2, metric="l2")
+    made.ingest(points(("a", 1, 1)))
+    reader = made.read_points()
+    database.delete_collection("c")
+    with pytest.raises(CollectionNotFoundError, match="deleted"):
+        reader.read_all()
+    made = database.create_collection("c", dim=2, metric="l2")
+    made.ingest(points(("a", 1, 1)))
+    reader = made.read_points()
+    database.close()
+    with pytest.raises(UnavailableError, match="closed"):
+        reader.read_all()

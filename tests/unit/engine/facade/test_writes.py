@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import threading
 
+import pyarrow as pa
 import pytest
 
 from tests.unit.engine.rig import NOON, SECOND, ManualClock, batch_of
 from tests.unit.engine.workshop import points
 from tsvec.engine.facade import writes
+from tsvec.engine.intake import arrow
 from tsvec.model.errors import (
     CollectionNotFoundError,
     ConflictError,
     InvalidRequestError,
     NotFoundError,
+    TooLargeError,
     UnprocessableError,
 )
+from tsvec.model.limits import Limits
 from tsvec.model.lists.requests import PointPatch
 from tsvec.model.queries import DeletePointsRequest, PointRef, RestorePointsRequest
 from tsvec.storage.predicates.runner import PredicateRunner
@@ -205,3 +209,107 @@ def test_metadata_is_changed_by_keyword_and_record(collection):
         with pytest.raises(InvalidRequestError) as caught:
             collection.update_point("a", SECOND, wrong)
         assert caught.value.details[0].field == "metadata"
+
+
+def frame_of(rows, first=0, **columns):
+    """A table of points a second apart, whose vectors count."""
+    numbers = range(first, first + rows)
+    made = {
+        "entity_id": [f"e{n % 3}" for n in numbers],
+        "timestamp": pa.array([n * SECOND for n in numbers], pa.timestamp("us", "UTC")),
+        "vector": pa.array([[float(n), 1.0] for n in numbers], pa.list_(pa.float32(), 2)),
+    }
+    return pa.table(made | columns)
+
+
+@pytest.fixture
+def empty(database):
+    return database.create_collection("frames", dim=2, metric="l2")
+
+
+def values(collection):
+    points = collection.list_points(include=["vector"], limit=1_000).items
+    return [int(point.vector[0]) for point in points]
+
+
+def test_a_frame_is_one_commit(empty):
+    reply = empty.ingest(frame_of(5), on_error="skip_row")
+    assert (reply.ingested, reply.seq, values(empty)) == (5, 5, [0, 1, 2, 3, 4])
+    bad = frame_of(3, 5, entity_id=["a", None, "b"])
+    with pytest.raises(InvalidRequestError) as caught:
+        empty.ingest(bad)
+    assert [(one.field, one.row) for one in caught.value.details] == [("points[1].entity_id", 1)]
+    assert len(values(empty)) == 5
+    reply = empty.ingest(bad, on_error="skip_row")
+    assert (reply.ingested, [one.index for one in reply.errors]) == (2, [1])
+    with pytest.raises(ConflictError, match="space"):
+        empty.ingest(frame_of(1), space="other")
+
+
+def test_what_is_no_kind_of_points_is_told_which_there_are(empty):
+    for other in (5, {"entity_id": "a"}, "points", b"points", object()):
+        with pytest.raises(InvalidRequestError, match="a sequence of mappings, a PointBatch, or a"):
+            empty.ingest(other)
+
+
+def test_frames_are_as_many_commits_as_it_takes(empty):
+    replies, submit = [], type(empty).submit
+
+    def noting(self, batch, *policy):
+        replies.append(len(batch))
+        return submit(self, batch, *policy)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(empty), "submit", noting)
+        reply = empty.ingest_frames(frame_of(10).to_reader(), commit_rows=4)
+        again = empty.ingest_frames([frame_of(3), frame_of(3, 9)], commit_rows=2)
+    assert replies == [4, 4, 2, 2, 1, 2, 1]
+    assert (reply.ingested, reply.seq, reply.durable) == (10, 10, True)
+    assert (again.ingested, again.unchanged, again.seq) == (2, 4, 12)
+    assert values(empty) == list(range(12))
+
+
+def test_rows_are_counted_over_all_frames(empty):
+    last = frame_of(2, 6, entity_id=["c", None])
+    frames = [frame_of(3), frame_of(3, 3, entity_id=["a", None, "b"]), last]
+    reply = empty.ingest_frames(frames, commit_rows=2, on_error="skip_row")
+    assert (reply.ingested, reply.rejected) == (6, 2)
+    assert [error.index for error in reply.errors] == [4, 7]
+    assert "points[4].entity_id" in reply.errors[0].message
+
+
+def test_what_fails_stops_the_load_and_says_how_far_it_came(empty):
+    coming = iter([frame_of(3), frame_of(3, 3, entity_id=["a", "b", None]), frame_of(2, 6)])
+    with pytest.raises(InvalidRequestError) as caught:
+        empty.ingest_frames(coming, commit_rows=2)
+    assert caught.value.message.startswith("the rows before 5 are stored, up to change 5; then: ")
+    assert [(one.field, one.row) for one in caught.value.details] == [("points[5].entity_id", 5)]
+    assert values(empty) == [0, 1, 2, 3, 4]
+    assert len(list(coming)) == 1, "what comes after is not read"
+    other = frame_of(2, 20, vector=pa.array([[1.0]] * 2, pa.list_(pa.float32(), 1)))
+    with pytest.raises(InvalidRequestError, match=r"before 2 .*points\[2\].vector: 2 elements are"):
+        empty.ingest_frames([frame_of(2, 10), other])
+    rows = frame_of(2, 10, vector=frame_of(2, 50)["vector"])
+    with pytest.raises(ConflictError, match="before 2 are stored") as conflict:
+        empty.ingest_frames([frame_of(2, 30), rows], on_conflict="error")
+    assert [one.row for one in conflict.value.details] == [2, 3]
+
+
+def test_frames_make_the_default_collection(opened):
+    database = opened()
+    frames = [frame_of(2).rename_columns(["id", "t", "v"]), frame_of(2, 2).drop_columns("vector")]
+    names = {"id": "entity_id", "t": "timestamp"}
+    with pytest.raises(InvalidRequestError, match="before 2 are stored"):
+        database.collection().ingest_frames(frames, columns=names, vector="v")
+    assert database.get_collection("default").dim == 2
+
+
+def test_metadata_too_large_for_one_commit_is_stored_in_several(empty, monkeypatch):
+    limits = Limits(body_bytes_max=500)
+    monkeypatch.setattr(arrow, "LIMITS", limits)
+    frame = frame_of(40, metadata=[f'{{"text": "{n:040}"}}' for n in range(40)])
+    with pytest.raises(TooLargeError, match="metadata"):
+        empty.ingest(frame)
+    assert values(empty) == []
+    assert empty.ingest_frames(frame).ingested == 40
+    assert values(empty) == list(range(40))

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tsvec.engine.intake.arrow import batch_from_arrow
+from tsvec.engine.intake.arrow import batch_from_arrow, batch_from_table
 from tsvec.model.errors import InvalidRequestError, TooLargeError
 from tsvec.model.limits import LIMITS
 from tsvec.model.times import TIME_MISSING
@@ -100,6 +100,67 @@ def test_metadata_may_be_a_struct_of_plain_values():
     batch = read(metadata=pa.array(rows, kind))
     expected = ['{"n":1,"x":0.5,"ok":true,"s":"é"}', "{}", '{"x":2.0}']
     assert [text.decode() for text in batch.metadata] == expected
+
+
+def test_metadata_may_be_a_map_of_plain_values():
+    kind = pa.map_(pa.string(), pa.float64())
+    batch = read(metadata=pa.array([[("a", 0.5), ("b", None)], None, []], kind))
+    assert [text.decode() for text in batch.metadata] == ['{"a":0.5,"b":null}', "{}", "{}"]
+    twice = pa.array([[], [("a", 0.5), ("a", 1.0)], []], kind)
+    with pytest.raises(
+        InvalidRequestError, match=r"points\[1\].metadata: a key is given more than"
+    ):
+        read(metadata=twice)
+    assert read("skip_row", metadata=twice).origin.tolist() == [0, 2]
+
+
+def test_two_fields_of_one_name_are_no_metadata():
+    fields = [pa.array([1, 2, 3]), pa.array([4, 5, 6])]
+    with pytest.raises(InvalidRequestError, match="each named once"):
+        read(metadata=pa.StructArray.from_arrays(fields, ["a", "a"]))
+
+
+def test_many_rows_of_metadata_keep_their_places():
+    rows = 3_000
+    columns = {
+        "entity_id": pa.array(["a"] * rows),
+        "vector": pa.FixedSizeListArray.from_arrays(np.ones(rows, np.float32), 1),
+        "metadata": pa.array([{"n": row} for row in range(rows)]),
+    }
+    batch = batch_from_arrow(body_of(columns), "reject_all")
+    assert list(batch.metadata) == [b'{"n":%d}' % row for row in range(rows)]
+
+
+def test_what_grows_when_it_is_read_is_refused_from_outside():
+    view = pa.array(["a", "b", "c"], pa.string_view())
+    for name in ("entity_id", "key"):
+        with pytest.raises(InvalidRequestError, match=name):
+            read(**{name: view})
+    for column in (view, pa.array(["{}"] * 3).dictionary_encode()):
+        with pytest.raises(InvalidRequestError, match="metadata"):
+            read(metadata=column)
+
+
+def test_rows_are_counted_from_the_first():
+    column = pa.array([[1.0, 2.0], [1.0], [np.nan, 2.0]], pa.list_(pa.float64()))
+    table = pa.table(COLUMNS | {"vector": column})
+    with pytest.raises(InvalidRequestError) as caught:
+        batch_from_table(table, "reject_all", first_row=40)
+    assert [(one.field, one.row) for one in caught.value.details] == [
+        ("points[41].vector", 41),
+        ("points[42].vector[0]", 42),
+    ]
+    batch = batch_from_table(table, "skip_row", first_row=40)
+    assert (batch.origin.tolist(), [one.index for one in batch.refused]) == ([40], [41, 42])
+
+
+def test_a_missing_time_is_the_commit_time_unless_times_are_needed():
+    table = pa.table(COLUMNS)
+    assert batch_from_table(table, "reject_all").timestamp.tolist() == MICROS
+    batch = batch_from_table(table, "skip_row", needs_times=True)
+    assert (batch.timestamp.tolist(), [one.index for one in batch.refused]) == (MICROS[::2], [1])
+    absent = table.drop_columns("timestamp")
+    assert len(batch_from_table(absent, "reject_all", needs_times=True)) == 3
 
 
 def test_columns_of_nulls_are_as_good_as_absent():

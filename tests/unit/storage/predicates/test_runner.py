@@ -35,7 +35,7 @@ def compiled(given):
     return compile_predicate(parse_filter(given).predicate)
 
 
-@settings(max_examples=400)
+@settings(max_examples=150)
 @given(some=st.lists(documents(), min_size=1, max_size=12), given=filters(of_entities=False))
 def test_it_is_what_plain_python_says(runner, some, given):
     found = runner.run(compiled(given), column(some))

@@ -109,7 +109,7 @@ def test_a_run_begins_where_its_part_begins(cache):
 
 
 def test_the_budget_holds(cache):
-    block = Block(10_000)
+    block = Block(10, capacity=10_000)
     for bound in range(400):
         cache.test(below(cache, bound), block.run, slice(0, 10), Held())
         assert cache.bytes <= cache.bytes_max
@@ -118,13 +118,13 @@ def test_the_budget_holds(cache):
 
 
 def test_what_is_used_again_and_again_stays(cache):
-    block, often = Block(10_000), below(cache, 5)
+    block, often = Block(10, capacity=10_000), below(cache, 5)
     for bound in range(1_000, 1_400):
         cache.test(often, block.run, slice(0, 10), Held())
         cache.test(below(cache, bound), block.run, slice(0, 10), Held())
     assert cache.count_missing(often, block.run, slice(0, 10), Held()) == 0
     gone = below(cache, 1_000)
-    assert cache.count_missing(gone, block.run, slice(0, 10), Held()) == CHUNK_ROWS
+    assert cache.count_missing(gone, block.run, slice(0, 10), Held()) == 10
 
 
 def test_without_a_budget_nothing_stays_but_a_question_has_what_it_needs():
@@ -150,10 +150,10 @@ def test_masks_go_with_their_block(cache):
 
 
 def test_blocks_that_are_gone_make_room_first(cache):
-    kept, predicate = Block(100_000), below(cache, 5)
+    kept, predicate = Block(10, capacity=100_000), below(cache, 5)
     cache.test(predicate, kept.run, slice(0, 10), Held())
     for _ in range(50):
-        cache.test(predicate, Block(100_000).run, slice(0, 10), Held())
+        cache.test(predicate, Block(10, capacity=100_000).run, slice(0, 10), Held())
     assert cache.count_missing(predicate, kept.run, slice(0, 10), Held()) == 0
 
 

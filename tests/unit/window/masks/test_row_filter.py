@@ -14,6 +14,7 @@ from tests.contract.parts import Holding, random_samples
 from tests.property.filter_truth import documents, filters, holds
 from tsvec.model.filters.parser import parse_filter
 from tsvec.window.attributes import AttributesVersion
+from tsvec.window.masks.cache import MaskCache
 from tsvec.window.masks.row_filter import RowFilter
 from tsvec.window.window_set import WindowSet
 
@@ -35,6 +36,7 @@ class Lived:
         self.sealed = (holding.seal(holding.hot.slices()),)
         holding.hot.drop_sealed(holding.seq)
         holding.commit(samples[40:])
+        self.masks = MaskCache()
         self.attributes = []
         for number in range(0, len(holding.registry), 2):
             self.set_attributes(number, {"fleet": "red" if number % 4 else "blue"})
@@ -57,7 +59,7 @@ class Lived:
         holding = self.holding
         at = holding.seq if seq is None else seq
         parts = self.sealed, holding.hot.slices()
-        return WindowSet(holding.config, "h", at, 0, *parts, holding.registry)
+        return WindowSet(holding.config, "h", at, 0, *parts, holding.registry, masks=self.masks)
 
     def attributes_of(self, name, seq):
         number = self.holding.registry.number_of(name)
@@ -152,9 +154,17 @@ def test_an_empty_selection_costs_nothing(lived):
         assert row_filter.keep(windows, part, slice(3, 3)) == slice(3, 3)
 
 
+@pytest.fixture(scope="module")
+def masks():
+    """One DuckDB for all examples; what it remembers goes with their blocks."""
+    masks = MaskCache()
+    yield masks
+    masks.close()
+
+
 @settings(max_examples=60)
 @given(st.lists(documents(), min_size=1, max_size=8), documents(), filters())
-def test_any_filter_of_points_and_entities(tmp_path_factory, some, attributes, given):
+def test_any_filter_of_points_and_entities(tmp_path_factory, masks, some, attributes, given):
     holding = Holding(tmp_path_factory.mktemp("any"), block_rows=4)
     samples = [
         replace(sample, entity_id="a" if row % 2 else "b", metadata=orjson.dumps(some[row]))
@@ -170,7 +180,8 @@ def test_any_filter_of_points_and_entities(tmp_path_factory, some, attributes, g
         for seq, sample, document in zip(seqs, samples, some, strict=True)
         if holds(given, document, attributes if sample.entity_id == "b" else {})
     }
-    hot = WindowSet(holding.config, "h", holding.seq, 0, (), holding.hot.slices(), holding.registry)
+    state = (holding.config, "h", holding.seq, 0, (), holding.hot.slices(), holding.registry)
+    hot = WindowSet(*state, masks=masks)
     sealed = replace(hot, sealed=(holding.seal(hot.hot),), hot=())
     assert passing(hot, given) == expected
     assert passing(sealed, given) == expected

@@ -1,0 +1,122 @@
+"""Requests that follow one another by the links of the description: make, fill, ask, change, drop.
+
+What a link takes from a reply must be right for the request it leads to, wherever in a chain.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import count
+from typing import Any
+
+import schemathesis
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+from schemathesis.core.result import Ok
+from schemathesis.core.transforms import UNRESOLVABLE
+from starlette.applications import Starlette
+
+from tests.api.sensible import (
+    COLLECTION,
+    DIM,
+    POINTS,
+    SPEC,
+    excused,
+    make_sensible,
+    never_wait,
+)
+from tests.crash.processes import IS_LONG
+from tsvec.engine.database import Database
+from tsvec.server.app import create_app
+
+WAIT_SECONDS = 0.01
+CHAINS, STEPS = (1_000, 40) if IS_LONG else (20, 30)
+SCHEMA = schemathesis.openapi.from_dict(SPEC)
+_NUMBERS = count()
+OF_COLLECTIONS = {
+    node["operationId"]
+    for path, item in SPEC["paths"].items()
+    for method, node in item.items()
+    if method != "parameters" and path.startswith("/v1/collections")
+}
+
+
+def test_requests_that_follow_links_are_answered_as_described(tmp_path):
+    accepted: Counter[str] = Counter()
+    with Database(tmp_path / "data") as database:
+        app = create_app(database)
+        app.state.services.wait_seconds_max = WAIT_SECONDS
+        chain = settings(
+            max_examples=CHAINS,
+            stateful_step_count=STEPS,
+            deadline=None,
+            derandomize=not IS_LONG,
+            database=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        machine = chain_machine(app, database, accepted)
+        run_state_machine_as_test(machine, settings=chain)
+    missed = OF_COLLECTIONS - accepted.keys()
+    assert len(missed) <= (0 if IS_LONG else len(OF_COLLECTIONS) // 3), missed
+
+
+def chain_machine(app: Starlette, database: Database, accepted: Counter[str]) -> type:
+    """A state machine whose rules are the links; counts the requests that were accepted."""
+
+    class Chain(SCHEMA.as_state_machine()):  # type: ignore[misc]
+        def setup(self) -> None:
+            database.create_collection(COLLECTION, dim=DIM, metric="l2").ingest(POINTS)
+
+        def step(self, input: Any) -> Any:  # noqa: A002
+            if input.case.meta.generation.mode.is_positive:
+                follow(input)
+            return super().step(input)
+
+        def get_call_kwargs(self, case: Any) -> dict[str, Any]:
+            return {"app": app}
+
+        def validate_response(self, response: Any, case: Any, **transport: Any) -> None:
+            if response.status_code < 300:
+                accepted[case.operation.definition.raw["operationId"]] += 1
+            case.validate_response(
+                response,
+                excluded_checks=excused(case, response),
+                transport_kwargs=transport,
+                recorder=self.recorder,
+            )
+
+        def teardown(self) -> None:
+            for info in database.list_collections(limit=1_000).items:
+                database.delete_collection(info.name)
+            super().teardown()
+
+    return Chain
+
+
+def follow(step: Any) -> None:
+    """Make the request of a step right without touching what its link gave it."""
+    case, query = step.case, linked_query(step)
+    linked = {name for _, name in step.applied_parameters}
+    if "cursor" in query:  # the same question as that of the page before
+        case.query = query
+        linked |= query.keys()
+    if "wait_for_seq" not in linked:
+        never_wait(case)
+    make_sensible(case, linked)
+    if step.transition is None and case.path_parameters:
+        case.path_parameters["collection"] = COLLECTION  # a chain may begin in the middle
+    if case.operation.definition.raw["operationId"] == "create_collection":
+        case.body |= {"name": f"c{next(_NUMBERS)}", "dim": DIM, "metric": "l2"}
+
+
+def linked_query(step: Any) -> dict[str, Any]:
+    """What a link says of the query string."""
+    found = step.transition.parameters.get("query", {}) if step.transition else {}
+    values = {name: each.value.ok() for name, each in found.items() if isinstance(each.value, Ok)}
+    return {name: value for name, value in values.items() if is_given(value)}
+
+
+def is_given(value: Any) -> bool:
+    """Whether a link found something; a list may be empty."""
+    return value is not None and not isinstance(value, type(UNRESOLVABLE))
