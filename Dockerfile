@@ -15,4 +15,4 @@ VOLUME /data
 EXPOSE 8710
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s CMD ["/opt/tsvec/bin/python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8710/health', timeout=4)"]
 ENTRYPOINT ["/opt/tsvec/bin/tsvec"]
-CMD ["serve", "--host", "0.0.0.0", "--port", "8710", "--data", "/data", "--allow-open-network"]
+CMD ["serve", "--host", "0.0.0.0", "--port", "8710", "--data", "/data"]

@@ -87,8 +87,7 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         received = self._received + data
-        end = received.find(_HEAD_END)
-        if end < 0 or len(received) < end + len(_HEAD_END) + _length_of(received[:end]):
+        if not is_whole(received):
             self._received = received
         elif not received.startswith(b"HTTP/1.1 200 "):
             self._progress.fail(received.decode(errors="replace"))
@@ -99,6 +98,12 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._progress.fail(f"the server closed a connection: {exc}")
+
+
+def is_whole(received: bytes) -> bool:
+    """Whether all of a reply is there."""
+    end = received.find(_HEAD_END)
+    return end >= 0 and len(received) >= end + len(_HEAD_END) + _length_of(received[:end])
 
 
 def _length_of(head: bytes) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import tsvec
 from benchmarks.data import COLLECTION, make_questions
+from benchmarks.ledger import measure_ledger
 from benchmarks.machine import rss_anon_mb
 from benchmarks.measure import timed
 
@@ -43,6 +44,7 @@ def query_database(directory: str, rows: str, short: str, full: str) -> dict[str
 PROBES: dict[str, Callable[..., dict[str, float | int]]] = {
     "open": open_database,
     "memory": query_database,
+    "ledger": measure_ledger,
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from inspect import unwrap
 from pathlib import Path
 from typing import Any, get_args
 
@@ -63,7 +64,7 @@ def _full_name(root: Any, shortcut: str) -> str:
         f"{group} {name}"
         for group in GROUPS
         for name, command in root.commands[group].commands.items()
-        if command.callback.__wrapped__ is SHORTCUTS[shortcut]
+        if unwrap(command.callback) is SHORTCUTS[shortcut]
     )
     return found
 

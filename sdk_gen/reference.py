@@ -9,11 +9,13 @@ from typing import Any
 from pydantic import BaseModel
 
 from sdk_gen.spec import Api, Content, ErrorCode, Field, Operation, Record
-from tsvec.model.limits import Limits
+from tsvec.model.limits import WIDEST, Limits
 from tsvec.model.settings import Settings
 
 NOTE = "<!-- Written by `make gen`; edit its source instead. -->"
-_SHOWN_PLACES = ("path", "query")
+_NOT_SHOWN = ("X-Request-Id",)
+"""What every operation takes and hardly anyone sends."""
+
 _WIDTH = 88
 
 _ABOUT_ERRORS = """\
@@ -33,12 +35,24 @@ _ABOUT_CAPABILITIES = """\
 relies on what it stands for."""
 
 _ABOUT_LIMITS = """\
-Every dimension of a request has a limit. One more than a limit is refused with a 4xx, never half
-done. `GET /v1/info` returns the limits in force."""
+Every dimension of a request has a limit. One more than a limit is refused with a 4xx that names it,
+never half done. An operator may change each up to its bound, by `[limits]` in `tsvec.toml`,
+`TSVEC_LIMITS__K_MAX` or `--set limits.k_max=...`; `GET /v1/info` returns those in force. See
+[Limits and load](guides/limits-and-load.md)."""
 
 _ABOUT_SETTINGS = """\
-How one database directory is run: fields of `tsvec.model.settings.Settings`, given to
-`tsvec.connect(path, settings=...)`. Nothing here changes an answer."""
+How one database directory is run. Nothing here changes an answer. For commands, the first of these
+that names a setting counts:
+
+1. `--set seal_rows=4096`, of `tsvec serve` and `tsvec config`
+2. the environment: `TSVEC_SEAL_ROWS=4096`, and for a limit `TSVEC_LIMITS__K_MAX=500`
+3. a TOML file: `--config FILE`, else what `TSVEC_CONFIG` names, else `tsvec.toml` in the data
+   directory; limits stand under `[limits]`
+4. the default
+
+`tsvec config` prints what is in force and where it comes from. A name that is unknown is refused.
+In Python these are the fields of `tsvec.Settings`, given to `tsvec.connect(path, settings=...)`,
+which reads neither environment nor file."""
 
 
 def api_page(api: Api) -> str:
@@ -69,7 +83,17 @@ def errors_page(errors: Sequence[ErrorCode]) -> str:
 
 def limits_page() -> str:
     """The limits and their defaults."""
-    return page([NOTE, "# Limits", _ABOUT_LIMITS, _values_table(Limits, "limit")])
+    rows = [
+        (
+            f"`{name}`",
+            _plainly(field.default),
+            _plainly(getattr(WIDEST, name)),
+            field.description or "",
+        )
+        for name, field in Limits.model_fields.items()
+    ]
+    table = table_of(("limit", "default", "bound", "meaning"), rows)
+    return page([NOTE, "# Limits", _ABOUT_LIMITS, table])
 
 
 def settings_page() -> str:
@@ -90,7 +114,7 @@ def _operation(operation: Operation, server: str) -> list[str]:
         f"`{operation.method} {operation.path}`",
         f"**{operation.summary}** {operation.description}",
     ]
-    shown = [field for field in operation.parameters if field.place in _SHOWN_PLACES]
+    shown = [field for field in operation.parameters if field.name not in _NOT_SHOWN]
     if shown:
         rows = [
             (f"`{field.name}`", field.place, field.type, _default(field), _line(field.description))
@@ -147,7 +171,11 @@ def _record(record: Record) -> list[str]:
 
 def _values_table(record: type[BaseModel], what: str) -> str:
     rows = [
-        (f"`{name}`", _number(field.default), field.description or "")
+        (
+            f"`{name}`",
+            "" if field.default_factory else _plainly(field.default),
+            field.description or "",
+        )
         for name, field in record.model_fields.items()
     ]
     return table_of((what, "default", "meaning"), rows)
@@ -159,8 +187,8 @@ def _default(field: Field) -> str:
     return "none" if field.default is None else f"`{json.dumps(field.default)}`"
 
 
-def _number(value: Any) -> str:
-    return f"{value:,}"
+def _plainly(value: Any) -> str:
+    return f"`{value}`" if isinstance(value, str) else f"{value:,}"
 
 
 def _yes(value: bool) -> str:

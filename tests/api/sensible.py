@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -33,6 +34,9 @@ POINTS = SPEC["paths"]["/v1/collections/{collection}/points"]["post"]["requestBo
 RANGE = ("2005-01-01T00:00:00Z", "2006-01-01T00:00:00Z")
 EDGES_OF_TIME = ("0001-01-01", "9999-12-31")
 DURATIONS = {"window_size", "allowed_lateness", "history_horizon"}
+_NUMBERS = count()
+_UNKNOWN_HEADER = "x-schemathesis-unknown-property"
+_DEADLINE, _PATIENCE_MS = "X-Deadline-Ms", "30000"
 QUESTIONS = {"temporal_knn", "temporal_knn_walk", "temporal_range", "temporal_diff"}
 
 
@@ -51,13 +55,16 @@ def excused(case: Any, reply: Response) -> list[Any]:
 
     With on_error=skip_row a request is accepted whatever its rows are, and the reply says which
     were refused. A list in a query string that is left empty is an empty list, not one of an empty
-    name. An entity without a point there cannot be compared with, however right the request is.
+    name. Headers that nobody knows are ignored, as HTTP says. An entity without a point there
+    cannot be compared with, however right the request is.
     """
     body = reply.json() if "json" in reply.headers.get("content-type", [""])[0] else {}
     if reply.status_code == 200 and body.get("rejected"):
         assert body["rejected"] == len(body["errors"])
         return [checks.CHECKS.get_one("negative_data_rejection")]
     if any(in_query in ("", [""]) for in_query in (case.query or {}).values()):
+        return [checks.CHECKS.get_one("negative_data_rejection")]
+    if _UNKNOWN_HEADER in (case.headers or {}):
         return [checks.CHECKS.get_one("negative_data_rejection")]
     if reply.status_code == 422 and body["code"] == "insufficient_history":
         assert "entity_id" in json.dumps(case.body)
@@ -66,10 +73,19 @@ def excused(case: Any, reply: Response) -> list[Any]:
 
 
 def never_wait(case: Any) -> None:
-    """What never comes is answered 503, rightly."""
+    """What never comes, or has no time, is answered 503, rightly."""
+    given = str((case.headers or {}).get(_DEADLINE, ""))
+    if given.isdecimal() and 0 < int(given) < 10**9:
+        case.headers[_DEADLINE] = _PATIENCE_MS
     for question in questions_of(case):
         if isinstance(question.get("wait_for_seq"), int):
             question["wait_for_seq"] = 0
+
+
+def send_anew(case: Any) -> None:
+    """As a request of its own: a key that came with another one is refused, rightly."""
+    for name in [name for name in case.headers or {} if name.lower() == "idempotency-key"]:
+        case.headers[name] = f"key-{next(_NUMBERS)}"
 
 
 def questions_of(case: Any) -> Iterator[dict[str, Any]]:
@@ -83,6 +99,7 @@ def questions_of(case: Any) -> Iterator[dict[str, Any]]:
 
 def make_sensible(case: Any, linked: Collection[str] = ()) -> Any:
     """Give a request what its schema cannot say; `linked` came from the reply to another one."""
+    send_anew(case)
     name = case.operation.definition.raw["operationId"]
     case.query = query = made_storable(case.query or {})
     for unlinked in {"cursor", "as_of", "wait_for_seq"} - {*linked}:

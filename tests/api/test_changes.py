@@ -263,7 +263,7 @@ def test_the_most_points_that_can_be_named(client, path):
 
 def test_more_points_than_one_request_may_touch(client, path, refused, points_of, monkeypatch):
     few = LIMITS.model_copy(update={"delete_rows_max": 5})
-    monkeypatch.setattr("tsvec.engine.writing.removal.LIMITS", few)
+    monkeypatch.setattr("tsvec.engine.writing.removal.limits", lambda: few)
     for dry_run in (True, False):
         reply = delete(client, path, entity_ids=["a"], dry_run=dry_run)
         assert "delete_rows_max" in refused(reply, 413, "too_large")["message"]

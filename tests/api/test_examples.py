@@ -24,7 +24,7 @@ NODES = {
     for method, node in item.items()
     if method != "parameters"
 }
-VOLATILE = {"recorded_at", "created_at", "history", "request_id", "microseconds", "log"}
+VOLATILE = {"requests", "recorded_at", "created_at", "history", "request_id", "microseconds", "log"}
 VOLATILE |= {"deleted_at", "started_at", "state"}
 VOLATILE |= {"planning_us", "scanning_us", "reading_us"}
 
@@ -105,7 +105,8 @@ def in_order() -> list[Operation]:
     """Make, fill, ask; change and delete last."""
     place = {name: number - len(FIRST) for number, name in enumerate(FIRST)}
     place |= {name: number for number, name in enumerate(LAST, 1)}
-    return sorted(API.operations, key=lambda operation: place.get(operation.id, 0))
+    operations = [each for each in API.operations if each.tag != "keys"]  # they close the door
+    return sorted(operations, key=lambda operation: place.get(operation.id, 0))
 
 
 def test_each_is_answered_as_documented(client):

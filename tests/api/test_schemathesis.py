@@ -11,7 +11,16 @@ import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.generation.meta import TestPhase
 
-from tests.api.sensible import COLLECTION, DIM, POINTS, SPEC, excused, make_sensible, never_wait
+from tests.api.sensible import (
+    COLLECTION,
+    DIM,
+    POINTS,
+    SPEC,
+    excused,
+    make_sensible,
+    never_wait,
+    send_anew,
+)
 from tests.crash.processes import IS_LONG
 from tsvec.engine.database import Database
 from tsvec.model.errors import ConflictError
@@ -37,6 +46,13 @@ def app(database):
     return app
 
 
+@pytest.fixture(scope="module")
+def headers(database):
+    """Of a key that may do everything."""
+    made = database.admin.create_key("fuzz", scopes=["read", "write", "admin"])
+    return {"X-Api-Key": made.secret}
+
+
 @schema.parametrize()
 @settings(
     max_examples=EXAMPLES,
@@ -45,14 +61,17 @@ def app(database):
     database=None,
     suppress_health_check=list(HealthCheck),
 )
-def test_every_operation(case, app, database):
+def test_every_operation(case, app, database, headers):
     with suppress(ConflictError):  # it is there unless it was deleted
         collection = database.create_collection(COLLECTION, dim=DIM, metric="l2")
         collection.ingest(POINTS)  # the changes that the examples wait for
     prepare(case)
-    reply = case.call(app=app)
+    reply = case.call(app=app, headers=headers)
     case.validate_response(
-        reply, excluded_checks=excused(case, reply), transport_kwargs={"app": app}
+        reply,
+        headers=headers,
+        excluded_checks=excused(case, reply),
+        transport_kwargs={"app": app, "headers": headers},
     )
 
 
@@ -61,6 +80,7 @@ def prepare(case: Any) -> None:
     never_wait(case)
     if case.meta.phase.name is TestPhase.EXAMPLES:
         (case.query or {}).pop("cursor", None)  # right only where it was given out
+        send_anew(case)
     elif case.meta.generation.mode.is_positive:
         if case.path_parameters and case.operation.method != "delete":
             case.path_parameters["collection"] = COLLECTION

@@ -89,7 +89,7 @@ def test_request_ids_are_made_unique(client):
 def test_a_fault_is_a_500_that_tells_nothing_of_the_inside(
     client, database, refused, monkeypatch, caplog
 ):
-    def fail() -> None:
+    def fail(_tenant: str) -> None:
         raise RuntimeError("secret detail")
 
     monkeypatch.setattr(database, "get_health", fail)

@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 import json
 import re
+import zlib
 
 import duckdb
 import numpy as np
@@ -20,9 +21,12 @@ from tsvec.model.collections import CollectionConfig
 from tsvec.model.settings import Settings
 from tsvec.model.times import TIME_MISSING
 from tsvec.storage import columns, duck, layout, manifest, overlay, schema
+from tsvec.storage.access import key_file
+from tsvec.storage.checksums import checked_document
 from tsvec.storage.duck import STORAGE_VERSION, DuckFiles
 from tsvec.storage.log import frames, segment
 from tsvec.storage.partition import PartitionStore
+from tsvec.storage.retries import replies, requests
 from tsvec.storage.state import STATE_SCHEMAS, write_state
 
 PAGE = reader.PAGE.read_text()
@@ -47,6 +51,7 @@ def names_of(heading: str, column: str, table: int = 0) -> list[str]:
         ("Columns header", columns.HEADER, 0),
         ("Section entry", columns.ENTRY, 0),
         ("Overlay header", overlay._HEADER, 0),
+        ("Kept reply", replies.RECORD, 0),
     ],
 )
 def test_tables_of_fields_are_those_of_the_code(heading, form, behind):
@@ -65,7 +70,9 @@ def test_constants_are_those_of_the_code():
     assert f"`{columns.MAGIC.decode()}`" in PAGE
     assert f"`{overlay._MAGIC.decode()}`" in PAGE
     assert segment._VERSION == columns.VERSION == overlay._VERSION == manifest._VERSION == 1
-    assert f"but the first {manifest._BODY_BEGIN} bytes and the last one" in PAGE
+    for member in (manifest._MEMBER, key_file._MEMBER):
+        begin = len(checked_document(member, b"")) - 1
+        assert f"all but the first {begin} bytes and the last one" in " ".join(PAGE.split())
     assert f"at most {duck._GROUP_BYTES >> 20} MiB of vectors" in PAGE
     assert f"or {duck._VECTOR_ROWS:,} rows" in PAGE
     slots = "Two, at bytes {:,} and {:,}".format(*segment._SLOT_OFFSETS)
@@ -78,6 +85,7 @@ def test_constants_are_those_of_the_code():
     assert f"At byte {columns.HEADER.size} of the page" in PAGE
     assert f"storage version {STORAGE_VERSION}" in PAGE
     assert f"<uuid>{layout.DELETED_SUFFIX}" in PAGE
+    assert f"\n```\n{replies.DICTIONARY.decode()}\n```\n" in PAGE
     assert reader.crc32c(b"123456789") == 0xE306_9283
 
 
@@ -265,6 +273,47 @@ def test_deletions_attributes_and_ticks_of_a_log_can_be_read(paths):
     assert batch.column("timestamp").cast(pa.int64()).to_pylist() == [-1, None]
     assert batch.column("victim").to_pylist() == [2**63, 0]
     assert batch.column("entity_id").to_pylist() == ["störm"] * 2
+
+
+def test_the_keys_are_as_the_page_says(tmp_path):
+    with tsvec.connect(tmp_path) as database:
+        made = database.tenant("acme").admin.create_key("device", collections=["c"])
+        database.tenant("acme").admin.revoke_key(made.id)
+    data = (tmp_path / "keys.json").read_bytes()
+    document = json.loads(data)
+    assert list(document) == ["sha256", "keys"]
+    assert document["sha256"] == hashlib.sha256(data[84:-1]).hexdigest()
+    [key] = document["keys"]["keys"]
+    assert document["keys"]["version"] == 1
+    assert sorted(key) == sorted(re.findall(r"\w+", " ".join(names_of("keys.json", "field"))))
+    assert key["sha256"] == hashlib.sha256(made.secret.encode()).hexdigest()
+    assert (key["id"], key["tenant"], key["collections"]) == (made.id, "acme", ["c"])
+
+
+def test_kept_replies_of_a_log_can_be_read(tmp_path):
+    with tsvec.connect(tmp_path) as db:
+        collection = db.create_collection("storms", dim=2, idempotency_key="make")
+        points = [{"entity_id": "störm", "vector": [1, 2]}]
+        told = collection.ingest(points, idempotency_key="first")
+    (path,) = (found for found in (tmp_path / "tenants/default").iterdir() if found.is_dir())
+    _, records = reader.read_segment(path / "log" / "0000000001.log")
+    (before, payload), (after, _) = records
+    assert [before[name] for name in ("kind", "operation", "count", "sub")] == [4, 0, 0, 0]
+    assert before["recorded_at"] == after["recorded_at"]
+    form = reader.Layout.of("Kept reply")
+    found = form.read(payload)
+    packed = payload[form.form.size :]
+    assert (found["seq"], found["length"]) == (1, len(packed))
+    assert found["key"] == hashlib.blake2b(b"first", digest_size=16).digest()
+    dictionary = re.search(r"```\n(\{\"state.*)\n```", PAGE)[1].encode()
+    assert zlib.decompressobj(-15, dictionary).decompress(packed) == told.model_dump_json().encode()
+    document = json.loads((tmp_path / "tenants/default/requests.json").read_bytes())
+    (entry,) = document["requests"]["requests"]
+    named = re.findall(r"\w+", " ".join(names_of("requests.json", "field")))
+    assert named == list(requests.RequestEntry.model_fields)
+    assert entry["directory"] == path.name
+    assert entry["key"] == hashlib.blake2b(b"make", digest_size=16).hexdigest()
+    assert json.loads(entry["reply"])["name"] == "storms"
 
 
 # The page against a database.

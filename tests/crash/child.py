@@ -35,6 +35,7 @@ from tsvec.model.errors import TsvecError
 from tsvec.storage.failpoints import ENVIRONMENT_VARIABLE
 from tsvec.storage.layout import CollectionPaths
 from tsvec.storage.manifest import Manifest
+from tsvec.storage.retries.requests import FILE_NAME
 
 SIDE_ROW = {"entity_id": "a", "vector": [1.0, 2.0]}
 LINE_BYTES_MAX = 4_096
@@ -125,13 +126,13 @@ def come_and_go(database: tsvec.Database, run: str, voice: Voice) -> None:
     for n in range(12):
         name = f"side-{run}-{n}"
         voice.say("creating", name)
-        collection = database.create_collection(name, dim=2)
+        collection = database.create_collection(name, dim=2, idempotency_key=f"make-{name}")
         voice.say("created", name)
         collection.ingest([SIDE_ROW])
         database.update_collection(name, window_size="2h")
         if n % 3:
             voice.say("deleting", name)
-            database.delete_collection(name)
+            database.delete_collection(name, idempotency_key=f"drop-{name}")
             voice.say("deleted", name)
 
 
@@ -263,8 +264,8 @@ def history(collection: tsvec.Collection, entity_id: str) -> list[Any]:
 
 def orphans(root: Path) -> list[str]:
     """Files that neither the layout nor a manifest names."""
-    named = {root / "FORMAT", root / "LOCK"}
-    for directory in (root / "tenants" / "default").iterdir():
+    named = {root / "FORMAT", root / "LOCK", root / "tenants" / "default" / FILE_NAME}
+    for directory in filter(Path.is_dir, (root / "tenants" / "default").iterdir()):
         paths = CollectionPaths(directory)
         named.add(paths.manifest)
         named |= {directory / file.path for file in Manifest.read(paths.manifest).live_files()}

@@ -7,7 +7,7 @@ import signal
 import httpx
 import pytest
 
-from tsvec.cli.remote import RemoteDatabase
+from tsvec.cli.remote.database import RemoteDatabase
 
 SECONDS_MAX = 60
 

@@ -18,7 +18,7 @@ FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^#+ +(.+)$", re.MULTILINE)
 SECTIONS = ["Context", "Decision", "Alternatives"]
 RECORD_LINES_MAX = 80
-ARCHITECTURE_LINES_MAX = 280
+ARCHITECTURE_LINES_MAX = 300
 
 
 def prose(page: Path) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 COVERED_ELSEWHERE: dict[str, str] = {
     f"tsvec/server/routes/{name}.py": f"tests/api/test_{name}.py"
-    for name in ("collections", "entities", "points", "query", "system")
+    for name in ("collections", "entities", "keys", "points", "query", "system")
 }
 """Module -> the test that exercises it, for modules whose behaviour shows only in company."""
 

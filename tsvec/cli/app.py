@@ -16,12 +16,15 @@ from pydantic import ValidationError
 from typer.exceptions import TyperException
 
 from tsvec.cli import render
+from tsvec.cli.access import give_access
+from tsvec.cli.commands.settings import ConfigOption, SetOption, config
 from tsvec.cli.commands.sql import sql
 from tsvec.cli.commands.table import GROUPS, SHORTCUTS
 from tsvec.cli.console import show, tell
 from tsvec.cli.demo import run as run_demo
 from tsvec.cli.options import DataOption, JsonOption, UrlOption
-from tsvec.cli.serve import allow_many_files, listen, run_until_signal, url_of
+from tsvec.cli.serve import allow_many_files, listen, run_until_signal, tls_files, url_of
+from tsvec.cli.settings.loading import load_settings
 from tsvec.cli.target import check_directory, directory_of, every_collection, open_target, place
 from tsvec.engine.database import Database
 from tsvec.engine.verify import verify_directory
@@ -112,19 +115,26 @@ def serve(
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], typer.Option(help="What stderr tells.")
     ] = "warning",
-    allow_open_network: Annotated[
-        bool, typer.Option(help="Listen beyond this machine, where anybody may read and write.")
-    ] = False,
+    config_file: ConfigOption = None,
+    assignments: SetOption = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Serve HTTPS with this certificate, PEM.")
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The certificate's private key, PEM.")
+    ] = None,
 ) -> None:
     """Serve a directory over HTTP until Ctrl-C or SIGTERM."""
+    tls = tls_files(tls_cert, tls_key)
     allow_many_files()
     path = directory_of(data)
-    with Database(path) as database:
-        server = build_server(database, host=host, port=port, allow_open_network=allow_open_network)
+    settings = load_settings(path, config=config_file, assignments=assignments or ()).settings
+    with Database(path, settings=settings) as database:
+        server = build_server(database, host=host, port=port, tls=tls)
         server.config.log_level = log_level
         server.config.configure_logging()
         with listen(host, port) as listener:
-            sys.stdout.write(f"tsvec {version('tsvec')} serves {path} on {url_of(listener)}\n")
+            sys.stdout.write(f"tsvec {version('tsvec')} serves {path} on {url_of(listener, tls)}\n")
             sys.stdout.flush()
             run_until_signal(server, listener)
     tell("stopped")
@@ -180,8 +190,10 @@ def demo(
     run_demo(data, port=port, keep=keep, as_json=as_json)
 
 
+app.command()(config)
 app.command()(sql)
 for _name, _command in SHORTCUTS.items():
     app.command(_name, rich_help_panel="Every day")(_command)
 for _name, _group in GROUPS.items():
     app.add_typer(_group, name=_name, rich_help_panel="Everything, by what it is about")
+give_access(app)

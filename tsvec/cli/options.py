@@ -11,7 +11,7 @@ from tsvec.cli.completion import complete_collection, complete_entity
 from tsvec.cli.files.values import TimeUnit, time_from_text, vector_from_value
 from tsvec.model.collections import Metric
 from tsvec.model.errors import InvalidRequestError
-from tsvec.model.limits import LIMITS
+from tsvec.model.limits import WIDEST
 from tsvec.model.points import OnConflict, OnError
 from tsvec.model.queries import Include, Order, PointRef
 from tsvec.model.strict_json import decode_object
@@ -118,9 +118,7 @@ AsOfOption = Annotated[
         help="Answer as things stood after this seq, or at this recorded time.",
     ),
 ]
-LimitOption = Annotated[
-    int, typer.Option("--limit", min=1, max=LIMITS.page_items_max, help="How many at most.")
-]
+LimitOption = Annotated[int, typer.Option("--limit", min=1, help="How many at most.")]
 CursorOption = Annotated[
     str | None, typer.Option("--cursor", help="What the page before ended with.")
 ]
@@ -221,7 +219,8 @@ AssumeUtc = Annotated[
     bool, typer.Option("--assume-utc", help="Read times without an offset as UTC.")
 ]
 BatchRows = Annotated[
-    int, typer.Option("--batch", min=1, max=LIMITS.batch_rows_max, help="Rows of one commit.")
+    int,
+    typer.Option("--batch", min=1, max=WIDEST.batch_rows_max, help="Rows of one commit."),
 ]
 OnErrorOption = Annotated[
     OnError, typer.Option("--on-error", help="What a bad row does: end the load, or be left out.")
@@ -281,6 +280,14 @@ PointsFileOption = Annotated[
         "--points",
         metavar="FILE",
         help="The points of a file: JSON lines of entity_id, timestamp, perhaps key; -: of stdin.",
+    ),
+]
+IdempotencyKeyOption = Annotated[
+    str | None,
+    typer.Option(
+        "--idempotency-key",
+        metavar="KEY",
+        help="Do this once, however often it is asked for with this key in 24 hours.",
     ),
 ]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Only count.")]

@@ -31,7 +31,7 @@ from tsvec.model.replies import (
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _VECTOR_ELEMENTS_SHOWN = 4
-_ELASTIC = {"collection", "entity", "key", "metadata", "attributes"}
+_ELASTIC = {"collection", "entity", "key", "metadata", "attributes", "meaning"}
 """Columns of any length, which give way where the terminal is narrow."""
 
 

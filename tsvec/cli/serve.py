@@ -9,10 +9,12 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import uvicorn
 
-from tsvec.model.errors import ConflictError
+from tsvec.model.errors import ConflictError, InvalidRequestError
+from tsvec.server.serve import TlsFiles
 
 _STOP_SECONDS_MAX = 15.0
 _BACKLOG = 2_048
@@ -38,10 +40,25 @@ def allow_many_files() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def url_of(listener: socket.socket) -> str:
+def tls_files(certificate: Path | None, key: Path | None) -> TlsFiles | None:
+    """What to serve HTTPS with, if both are given; InvalidRequestError for one alone."""
+    if certificate is None and key is None:
+        return None
+    for option, path in (("--tls-cert", certificate), ("--tls-key", key)):
+        if path is None:
+            raise InvalidRequestError(f"{option} is missing: HTTPS takes a certificate and its key")
+        if not path.is_file():
+            raise InvalidRequestError(f"{option}: there is no file {path}")
+    assert certificate is not None  # noqa: S101 - as the loop has seen
+    assert key is not None  # noqa: S101
+    return TlsFiles(certificate, key)
+
+
+def url_of(listener: socket.socket, tls: TlsFiles | None = None) -> str:
     """Where clients on this machine reach the socket."""
+    scheme = "http" if tls is None else "https"
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def run_until_signal(server: uvicorn.Server, listener: socket.socket) -> None:

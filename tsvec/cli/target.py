@@ -8,10 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from tsvec.cli.remote import RemoteCollection, RemoteDatabase
+from tsvec.cli.access import access, check_no_token
+from tsvec.cli.remote.collection import RemoteCollection
+from tsvec.cli.remote.database import RemoteDatabase
+from tsvec.cli.settings.loading import load_settings
 from tsvec.engine.collection import Collection
 from tsvec.engine.database import Database
 from tsvec.engine.intake.points import ARROW, decode_points
+from tsvec.model.access.keys import CreatedKey, Key, KeyList, KeyRequest
+from tsvec.model.bounds.usage import Usage
 from tsvec.model.collections import (
     CollectionInfo,
     CollectionList,
@@ -21,6 +26,7 @@ from tsvec.model.collections import (
     WindowList,
 )
 from tsvec.model.errors import InvalidRequestError, NotFoundError
+from tsvec.model.limits import in_force
 from tsvec.model.lists.replies import EntityList, PointList, UpdateReply
 from tsvec.model.lists.requests import EntitiesRequest, PointPatch, PointRequest, PointsRequest
 from tsvec.model.nearest.replies import TemporalDiffReply, TemporalRangeReply
@@ -73,7 +79,7 @@ class EntitiesTarget(Protocol):
     ) -> EntityInfo:
         """What is known of an entity."""
 
-    def delete_entity(self, entity_id: str) -> DeleteReply:
+    def delete_entity(self, entity_id: str, *, idempotency_key: str | None = None) -> DeleteReply:
         """Delete an entity with all its points."""
 
     def get_entity_attributes(
@@ -82,11 +88,17 @@ class EntitiesTarget(Protocol):
         """An entity's attributes."""
 
     def set_entity_attributes(
-        self, entity_id: str, attributes: Mapping[str, Any]
+        self,
+        entity_id: str,
+        attributes: Mapping[str, Any],
+        *,
+        idempotency_key: str | None = None,
     ) -> AttributesReply:
         """Give an entity these attributes."""
 
-    def merge_entity_attributes(self, entity_id: str, patch: Mapping[str, Any]) -> AttributesReply:
+    def merge_entity_attributes(
+        self, entity_id: str, patch: Mapping[str, Any], *, idempotency_key: str | None = None
+    ) -> AttributesReply:
         """Change some of an entity's attributes."""
 
 
@@ -124,10 +136,14 @@ class CollectionTarget(Protocol):
     def windows(self, request: WindowsRequest) -> WindowList:
         """One page of windows."""
 
-    def delete(self, request: DeletePointsRequest) -> DeleteReply:
+    def delete(
+        self, request: DeletePointsRequest, idempotency_key: str | None = None
+    ) -> DeleteReply:
         """Delete points, or count them."""
 
-    def restore(self, request: RestorePointsRequest) -> RestoreReply:
+    def restore(
+        self, request: RestorePointsRequest, idempotency_key: str | None = None
+    ) -> RestoreReply:
         """Bring deleted points back, or count them."""
 
     def deleted(self, request: DeletedPointsRequest) -> DeletedPointList:
@@ -139,7 +155,9 @@ class CollectionTarget(Protocol):
     def point(self, request: PointRequest) -> Point:
         """One point."""
 
-    def update(self, ref: PointRef, patch: PointPatch) -> UpdateReply:
+    def update(
+        self, ref: PointRef, patch: PointPatch, idempotency_key: str | None = None
+    ) -> UpdateReply:
         """Change a point's metadata."""
 
     def compact(
@@ -151,8 +169,25 @@ class CollectionTarget(Protocol):
         """What compaction does or last did."""
 
 
+class AdminTarget(Protocol):
+    """The keys of a tenant, as far as commands need them."""
+
+    def create(self, request: KeyRequest, idempotency_key: str | None = None) -> CreatedKey:
+        """Make a key."""
+
+    def list_keys(self, *, limit: int = 100, cursor: str | None = None) -> KeyList:
+        """One page of keys."""
+
+    def revoke_key(self, key_id: str) -> Key:
+        """Have a key refused from now on."""
+
+
 class Target(Protocol):
-    """A database, as far as commands need it."""
+    """A database, or one tenant of it, as far as commands need it."""
+
+    @property
+    def admin(self) -> AdminTarget:
+        """Its keys."""
 
     def get_info(self) -> Info:
         """Version, limits and capabilities."""
@@ -165,6 +200,9 @@ class Target(Protocol):
 
     def get_metrics(self) -> str:
         """Measurements in the Prometheus text format."""
+
+    def get_usage(self) -> Usage:
+        """What the tenant holds, and its quotas."""
 
     def list_collections(self, *, limit: int = 100, cursor: str | None = None) -> CollectionList:
         """One page of collections."""
@@ -183,13 +221,16 @@ class Target(Protocol):
         retention: str | None = None,
         history_horizon: str = "7d",
         space: str | None = None,
+        idempotency_key: str | None = None,
     ) -> object:
         """Make a collection; ConflictError if there is one of this name."""
 
-    def update_collection(self, name: str, **changes: Any) -> CollectionInfo:
+    def update_collection(
+        self, name: str, *, idempotency_key: str | None = None, **changes: Any
+    ) -> CollectionInfo:
         """Change the fields of `CollectionPatch` that are given."""
 
-    def delete_collection(self, name: str) -> None:
+    def delete_collection(self, name: str, *, idempotency_key: str | None = None) -> None:
         """Remove a collection and all its points."""
 
     def collection(self, name: str = "default") -> CollectionTarget:
@@ -203,15 +244,17 @@ def open_target(url: str | None, data: Path | None, *, create: bool = False) -> 
     A directory that holds no database is an error unless `create` is given: a question asked of a
     mistyped path must not leave an empty database behind.
     """
-    found = place(url, data)
+    found, asked = place(url, data), access()
     if isinstance(found, str):
-        with RemoteDatabase(found) as remote:
+        with RemoteDatabase(found, token=asked.token, tenant=asked.tenant) as remote:
             yield remote
         return
+    check_no_token()
     if not create:
         check_directory(found)
-    with Database(found) as database:
-        yield database
+    settings = load_settings(found).settings
+    with Database(found, settings=settings) as database, in_force(settings.limits):
+        yield database if asked.tenant is None else database.tenant(asked.tenant)
 
 
 def place(url: str | None, data: Path | None) -> str | Path:
@@ -243,13 +286,16 @@ def ingest_arrow(
     on_error: OnError,
     on_conflict: OnConflict,
     space: str | None = None,
+    key: str | None = None,
 ) -> IngestReply:
-    """Store the points of an Arrow IPC stream as one commit, here or over there."""
+    """Store the points of an Arrow IPC stream as one commit, here or over there, `key` once."""
     if isinstance(collection, RemoteCollection):
-        return collection.ingest_arrow(stream, on_error, on_conflict, space)
+        return collection.ingest_arrow(stream, on_error, on_conflict, space, key)
     assert isinstance(collection, Collection)  # noqa: S101 - there are two kinds of target
     batch, *_ = decode_points(stream, ARROW, on_error, dim=collection.dim)
-    return collection.ingest(batch, on_error=on_error, on_conflict=on_conflict, space=space)
+    return collection.ingest(
+        batch, on_error=on_error, on_conflict=on_conflict, space=space, idempotency_key=key
+    )
 
 
 def every_collection(target: Target) -> Iterator[CollectionInfo]:

@@ -29,6 +29,9 @@ class Clock(Protocol):
     def new_directory(self) -> str:
         """A name no other collection directory has."""
 
+    def random_bytes(self, count: int) -> bytes:
+        """So many bytes that nobody can guess."""
+
 
 class SystemClock:
     """The machine's own clock and randomness."""
@@ -48,6 +51,10 @@ class SystemClock:
     def new_directory(self) -> str:
         """A random UUID."""
         return str(uuid.uuid4())
+
+    def random_bytes(self, count: int) -> bytes:
+        """Random bytes of the operating system."""
+        return secrets.token_bytes(count)
 
 
 class ExpiryClock:

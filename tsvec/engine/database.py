@@ -5,36 +5,32 @@ from __future__ import annotations
 import os
 import threading
 import weakref
+from collections.abc import Collection as AnyOf
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tsvec.engine.access.admin import Admin
+from tsvec.engine.access.keyring import KeyRing
+from tsvec.engine.access.problems import Problem, told
+from tsvec.engine.access.tenants import Tenants
 from tsvec.engine.clock import Clock, ExpiryClock, SystemClock
-from tsvec.engine.collection import Collection
+from tsvec.engine.facade.collections import CollectionVerbs
 from tsvec.engine.facade.handle import Services
 from tsvec.engine.metrics import CollectionReading, Reading, render_metrics
 from tsvec.engine.store import CollectionStore, Ground
-from tsvec.engine.stores import Stores
+from tsvec.engine.stores import Stores, TenantStores
 from tsvec.engine.upkeep.maintainer import Maintainer
 from tsvec.engine.upkeep.scrub import Scrubber
 from tsvec.engine.upkeep.sealer import Sealer
-from tsvec.engine.writing.tasks import CloseTask, ConfigureTask
 from tsvec.engine.writing.writer import Writer
 from tsvec.kernels.distance import warm_up
-from tsvec.model.collections import (
-    DEFAULT_COLLECTION,
-    DEFAULT_TENANT,
-    CollectionConfig,
-    CollectionInfo,
-    CollectionList,
-    CollectionPatch,
-    Metric,
-)
-from tsvec.model.limits import LIMITS
+from tsvec.model.access.tenants import check_tenant_name
+from tsvec.model.collections import DEFAULT_TENANT
 from tsvec.model.replies import CAPABILITIES, Health, Info, Readiness
 from tsvec.model.settings import Settings
-from tsvec.model.validation import check_page_limit, given_record, record_of
+from tsvec.model.validation import invalid_field
 from tsvec.query.coverage import count_points
 from tsvec.storage.duck import DuckFiles
 from tsvec.storage.failpoints import FailPoints
@@ -44,10 +40,17 @@ from tsvec.storage.open_columns import OpenColumns
 from tsvec.window.masks.cache import MaskCache
 
 API_VERSION = "1.0.0"
+_LEAP = (
+    "the wall clock leapt far ahead; nothing expires by it until it agrees with the time that went "
+    "by, or the database is opened again"
+)
 
 
-class Database:
-    """An open database directory. Safe to use from many threads; close it when done."""
+class Database(CollectionVerbs):
+    """An open database directory. Safe to use from many threads; close it when done.
+
+    Its collections are those of the tenant `default`; `tenant` gives the others'.
+    """
 
     def __init__(
         self,
@@ -77,18 +80,21 @@ class Database:
                 expiry=ExpiryClock(clock),
                 masks=MaskCache(settings.filter_cache_bytes),
             )
-            tenant = self._root.tenant(DEFAULT_TENANT)
-            self._stores = Stores(ground, clock, tenant)
-            self._stores.open_all()
+            tenants = Tenants(settings.limits.tenants_max)
+            self.keys = KeyRing.open(self._root, clock, tenants, settings.limits.keys_max)
+            self._root.tenant(DEFAULT_TENANT)
+            self._everything = Stores(ground, clock, self._root, tenants)
+            self._everything.open_all()
         except BaseException:
             self._root.close()
             raise
         self._expiry = ground.expiry
         self._writer = Writer(clock, files, settings)
-        self._sealer = Sealer(clock, self._stores.all, self._writer.fail)
+        self._writer.stores_of = self._everything.all
+        self._sealer = Sealer(clock, self._everything.all, self._writer.fail)
         self._maintainer = Maintainer(
             clock,
-            self._stores.all,
+            self._everything.all,
             self._writer.submit,
             self._writer.fail,
             Scrubber(settings.scrub_seconds),
@@ -99,53 +105,37 @@ class Database:
         for thread in threads:
             thread.start()
         # Also runs when the interpreter ends, so that a script that dies leaves a clean directory.
-        self._close = weakref.finalize(self, _shut_down, *threads, self._stores, ground, self._root)
+        parts = (*threads, self._everything, ground, self._root)
+        self._close = weakref.finalize(self, _shut_down, *parts)
 
-    def collection(self, name: str = DEFAULT_COLLECTION) -> Collection:
-        """A handle for a collection, which need not exist yet."""
-        services = Services(self._stores, self._writer, self._maintainer, self)
-        return Collection(services, name)
+    @property
+    def _stores(self) -> TenantStores:
+        return self._everything.of(DEFAULT_TENANT)
 
-    def create_collection(
-        self, name: str, *, dim: int, metric: Metric = "cosine", **options: str | None
-    ) -> Collection:
-        """Make a collection; ConflictError if the name is taken.
+    @property
+    def _services(self) -> Services:
+        return self._services_of(DEFAULT_TENANT)
 
-        Options are the other fields of `CollectionConfig`: `window_size`, `allowed_lateness`,
-        `retention`, `history_horizon`, `space`.
+    def _services_of(self, tenant: str, reach: frozenset[str] | None = None) -> Services:
+        # Made anew each time: kept, it would be a cycle, and a database that is let go stays open.
+        return Services(self._everything.of(tenant, reach), self._writer, self._maintainer, self)
+
+    def tenant(self, name: str, *, collections: AnyOf[str] | None = None) -> Tenant:
+        """The collections of a tenant, who need not exist yet; only these ones, if any are named.
+
+        InvalidRequestError for a name that no tenant can have.
         """
-        config = given_record(CollectionConfig, name=name, dim=dim, metric=metric, **options)
-        self._stores.create(config)
-        return self.collection(name)
+        try:
+            check_tenant_name(name)
+        except ValueError as error:
+            raise invalid_field("tenant", f"is refused: {error}") from None
+        reach = None if collections is None else frozenset(collections)
+        return Tenant(self, self._services_of(name, reach), reach)
 
-    def list_collections(self, *, limit: int = 100, cursor: str | None = None) -> CollectionList:
-        """One page of collections by name; `cursor` is the last name of the page before."""
-        check_page_limit(limit)
-        infos = [store.info() for store in self._stores.all()]
-        found = [info for info in infos if cursor is None or info.name > cursor]
-        page = found[:limit]
-        more = len(found) > len(page)
-        return CollectionList(items=page, next_cursor=page[-1].name if more else None)
-
-    def get_collection(self, name: str) -> CollectionInfo:
-        """A collection as it stands."""
-        return self._stores.get(name).info()
-
-    def update_collection(self, name: str, **changes: str | None) -> CollectionInfo:
-        """Change what may be changed, the fields of `CollectionPatch`; durable when it returns."""
-        store = self._stores.get(name)
-        given = record_of(CollectionPatch, changes).changes
-        task = ConfigureTask(store, lambda config: config.changed(given))
-        self._writer.submit(task)
-        return task.future.result()
-
-    def delete_collection(self, name: str) -> None:
-        """Remove a collection and all its points."""
-        store = self._stores.get(name)
-        task = CloseTask(store)
-        self._writer.submit(task)
-        task.future.result()
-        self._stores.remove(store)
+    @property
+    def admin(self) -> Admin:
+        """The keys of the tenant `default`."""
+        return Admin(self.keys, DEFAULT_TENANT)
 
     def get_info(self) -> Info:
         """Versions, limits and abilities."""
@@ -153,27 +143,25 @@ class Database:
             version=version("tsvec"),
             api_version=API_VERSION,
             format_version=FORMAT_VERSION,
-            limits=LIMITS,
+            limits=self.settings.limits,
             capabilities=sorted(CAPABILITIES),
         )
 
-    def get_health(self) -> Health:
-        """Whether writes are taken and all data can be served."""
-        failure = self._writer.failure
+    def get_health(self, tenant: str | None = None) -> Health:
+        """Whether writes are taken and all data can be served; `tenant` is told only its own."""
+        writer, failure = self._writer, self._writer.failure
         problems = [
-            f"collection {name!r} is refused: {error.message}"
-            for name, error in self._stores.damaged.items()
+            *self._everything.problems,
+            Problem(failure) if failure else None,
+            writer.refused,
+            self._sealer.problem,
+            self._maintainer.problem,
+            *self._maintainer.scrubber.problems.values(),
+            Problem(_LEAP) if self._expiry.has_leapt else None,
         ]
-        background = (self._sealer.problem, self._maintainer.problem)
-        problems += [text for text in (failure, self._writer.refused, *background) if text]
-        problems += self._maintainer.scrubber.problems.values()
-        if self._expiry.has_leapt:
-            problems.append(
-                "the wall clock leapt far ahead; nothing expires by it until it agrees with the "
-                "time that went by, or the database is opened again"
-            )
-        status = "failed" if failure else "degraded" if problems else "ok"
-        return Health(status=status, problems=problems)
+        texts = told(problems, tenant)
+        status = "failed" if failure else "degraded" if texts else "ok"
+        return Health(status=status, problems=texts)
 
     def get_ready(self) -> Readiness:
         """Recovery is done once a Database exists; it is ready until it is closed."""
@@ -183,9 +171,9 @@ class Database:
         """Have the loops of queries compiled, which otherwise the first query waits for."""
         warm_up()
 
-    def get_metrics(self) -> str:
-        """Measurements in the Prometheus text format."""
-        return render_metrics(self._read)
+    def get_metrics(self, tenant: str | None = None, collections: AnyOf[str] | None = None) -> str:
+        """Measurements in the Prometheus text format; of one tenant's collections, or of all."""
+        return render_metrics(lambda: self._read(tenant, collections))
 
     def close(self) -> None:
         """Write what is queued, stop the threads and let the directory go."""
@@ -202,9 +190,49 @@ class Database:
     ) -> None:
         self.close()
 
-    def _read(self) -> Reading:
-        readings = tuple(_read_store(store) for store in self._stores.all())
-        return Reading(readings, self._sealer.seals, healthy=self.get_health().status == "ok")
+    def _read(self, tenant: str | None, collections: AnyOf[str] | None) -> Reading:
+        stores = self._everything.all(tenant)
+        readings = [_read_store(store) for store in stores]
+        shown = [each for each in readings if collections is None or each.name in collections]
+        healthy = self.get_health(tenant).status == "ok"
+        return Reading(tuple(shown), self._sealer.seals, healthy=healthy)
+
+
+class Tenant(CollectionVerbs):
+    """The collections of one tenant, as one caller may reach them."""
+
+    def __init__(
+        self, database: Database, services: Services, reach: frozenset[str] | None
+    ) -> None:
+        self.reach = reach
+        self.name = services.stores.tenant
+        self._database = database
+        self._own = services
+
+    @property
+    def _services(self) -> Services:
+        return self._own
+
+    @property
+    def admin(self) -> Admin:
+        """The keys of this tenant."""
+        return Admin(self._database.keys, self.name)
+
+    def get_info(self) -> Info:
+        """Versions, limits and abilities."""
+        return self._database.get_info()
+
+    def get_health(self) -> Health:
+        """Whether writes are taken and all data of this tenant can be served."""
+        return self._database.get_health(self.name)
+
+    def get_ready(self) -> Readiness:
+        """Whether the database can answer."""
+        return self._database.get_ready()
+
+    def get_metrics(self) -> str:
+        """Measurements of the process and of these collections, in the Prometheus text format."""
+        return self._database.get_metrics(self.name, self.reach)
 
 
 def _shut_down(
@@ -235,6 +263,7 @@ def _read_store(store: CollectionStore) -> CollectionReading:
     windows = store.read()
     hot, sealed = count_points(windows)
     return CollectionReading(
+        tenant=store.tenant,
         name=windows.config.name,
         points_hot=hot,
         points_sealed=sealed,

@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 class CollectionReading:
     """The measurements of one collection."""
 
+    tenant: str
     name: str
     points_hot: int
     points_sealed: int
@@ -33,6 +34,7 @@ class Reading:
     healthy: bool
 
 
+_LABELS = ("tenant", "collection")
 _GAUGES = {
     "points_hot": "Points not yet sealed.",
     "points_sealed": "Points in partitions.",
@@ -52,15 +54,15 @@ class _EngineCollector(Collector):
         yield GaugeMetricFamily("tsvec_healthy", "1 if the database is sound.", reading.healthy)
         yield CounterMetricFamily("tsvec_seals", "Partitions written since start.", reading.seals)
         syncs = CounterMetricFamily(
-            "tsvec_log_syncs", "fdatasync calls of the log since start.", labels=["collection"]
+            "tsvec_log_syncs", "fdatasync calls of the log since start.", labels=_LABELS
         )
         for collection in reading.collections:
-            syncs.add_metric([collection.name], collection.log_syncs)
+            syncs.add_metric([collection.tenant, collection.name], collection.log_syncs)
         yield syncs
         for field, text in _GAUGES.items():
-            gauge = GaugeMetricFamily(f"tsvec_{field}", text, labels=["collection"])
+            gauge = GaugeMetricFamily(f"tsvec_{field}", text, labels=_LABELS)
             for collection in reading.collections:
-                gauge.add_metric([collection.name], getattr(collection, field))
+                gauge.add_metric([collection.tenant, collection.name], getattr(collection, field))
             yield gauge
 
 

@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 from tsvec.engine.clock import Clock, ExpiryClock
 from tsvec.engine.horizon import cutoff_at, find_past, oldest_as_of, time_of_seq
+from tsvec.model.bounds.deadline import NEVER, Deadline
 from tsvec.model.collections import CollectionConfig
 from tsvec.model.errors import CollectionNotFoundError, UnavailableError
-from tsvec.model.limits import LIMITS
 from tsvec.model.times import TIME_MIN_US, AsOf
 from tsvec.storage.manifest import Manifest
 from tsvec.window.entities import EntityRegistry
@@ -33,7 +33,9 @@ class Published:
         manifest: Manifest,
         registry: EntityRegistry,
         masks: MaskCache,
+        wait_seconds_max: float,
     ) -> None:
+        self.wait_seconds_max = wait_seconds_max
         self.manifest = manifest
         self.configured = list(manifest.config_changes)
         self.is_closed = False
@@ -61,21 +63,27 @@ class Published:
         """The latest published window set, expired points included."""
         return self._windows
 
-    def read(self, as_of: AsOf | None = None, wait_for_seq: int | None = None) -> WindowSet:
+    def read(
+        self,
+        as_of: AsOf | None = None,
+        wait_for_seq: int | None = None,
+        deadline: Deadline = NEVER,
+    ) -> WindowSet:
         """What a read sees: what has not expired, now or after an earlier change.
 
         InvalidRequestError for a moment that has not come, GoneError for one beyond the horizon,
         UnavailableError if the change waited for does not come in time.
         """
+        deadline.check()
         if wait_for_seq is not None and wait_for_seq > self._windows.seq:
-            self._wait_for(wait_for_seq)
+            self._wait_for(wait_for_seq, deadline)
         windows = self._windows
         if as_of is not None:
             times = self._clock.now_us(), self._expiry.now_us()
             if as_of.time is not None:
-                windows = self._promise(as_of.time, times[0])
+                windows = self._promise(as_of.time, times[0], deadline)
             windows = windows.at(find_past(windows, self.manifest, self.configured, as_of, times))
-        return windows.after_cutoff(self.cutoff(windows.config))
+        return windows.after_cutoff(self.cutoff(windows.config)).until(deadline)
 
     def cutoff(self, config: CollectionConfig) -> int:
         """The event time (µs) before which points have expired."""
@@ -117,7 +125,7 @@ class Published:
         if self.is_closed:
             raise UnavailableError("the database is closed")
 
-    def _promise(self, moment: int, wall: int) -> WindowSet:
+    def _promise(self, moment: int, wall: int, deadline: Deadline) -> WindowSet:
         """The window set of a recorded time: no later group will be recorded at or before it."""
         with self._changed:
             if moment <= wall:
@@ -125,21 +133,25 @@ class Published:
             self._wait(
                 lambda: self._in_flight is None or self._in_flight > moment,
                 "a commit of that time is still being written",
+                deadline,
             )
             return self._windows
 
-    def _wait_for(self, seq: int) -> None:
+    def _wait_for(self, seq: int, deadline: Deadline) -> None:
         with self._changed:
             self._wait(
-                lambda: self.is_closed or self._windows.seq >= seq, f"change {seq} did not come"
+                lambda: self.is_closed or self._windows.seq >= seq,
+                f"change {seq} did not come",
+                deadline,
             )
         self.check_open()
 
-    def _wait(self, holds: Callable[[], bool], problem: str) -> None:
-        seconds = LIMITS.wait_seconds_max
+    def _wait(self, holds: Callable[[], bool], problem: str, deadline: Deadline) -> None:
+        seconds = self.wait_seconds_max
         self._waiters += 1
         try:
-            if not self._changed.wait_for(holds, seconds):
+            if not self._changed.wait_for(holds, max(0.0, min(seconds, deadline.left_seconds))):
+                deadline.check()
                 last = self._windows.seq
                 raise UnavailableError(f"{problem} in {seconds} s; the last change is {last}")
         finally:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from tsvec.engine.replay import replay_frame
-from tsvec.engine.store import CollectionStore, Ground
+from tsvec.engine.retries.awaited import AwaitedReplies
+from tsvec.engine.store import Changes, CollectionStore, Ground
 from tsvec.model.collections import CollectionConfig
 from tsvec.model.errors import CorruptError
 from tsvec.storage.files import SyncFailedError
@@ -58,10 +59,10 @@ def create_collection_directory(
 def open_store(ground: Ground, manifest: Manifest, path: Path) -> CollectionStore:
     """An existing collection, recovered from its manifest and log; CorruptError names damage."""
     paths = CollectionPaths(path)
-    if manifest.state is None:
-        registry = EntityRegistry()
-    else:
-        registry = EntityRegistry.from_tables(read_state(ground.duck, paths, manifest.state))
+    tables = {}
+    if manifest.state is not None:
+        tables = read_state(ground.duck, paths, manifest.state)
+    registry = EntityRegistry.from_tables(tables) if tables else EntityRegistry()
     history = manifest.history_number
     log = Log.open(ground.files, paths.log, ground.settings.segment_bytes_max, history)
     try:
@@ -69,8 +70,9 @@ def open_store(ground: Ground, manifest: Manifest, path: Path) -> CollectionStor
         store = CollectionStore(ground, paths, manifest, log, registry)
         sealed = [_open_part(store, entry) for entry in manifest.partitions]
         store.rearrange(lambda _: sealed)
-        for frame in log.replay(manifest.log.position):
-            replay_frame(store, frame)
+        if tables:
+            store.ledger.restore_table(tables["replies"])
+        _replay(store)
         check_log_end(log, manifest, paths)
         log.settle()
         # Last: a manifest that turns out to be the wrong one must not have cost any file.
@@ -80,6 +82,17 @@ def open_store(ground: Ground, manifest: Manifest, path: Path) -> CollectionStor
         log.close()
         raise
     return store
+
+
+def _replay(store: CollectionStore) -> None:
+    """Apply what the log holds beyond the files of the manifest."""
+    replies = AwaitedReplies()
+    for frame in store.log.replay(store.manifest.log.position):
+        replay_frame(store, frame)
+        store.ledger.restore(replies.see(frame))
+    windows = store.windows
+    if replies.recorded_at > windows.recorded_at:
+        store.apply(Changes(windows.config, windows.seq, replies.recorded_at))
 
 
 def _open_part(store: CollectionStore, entry: PartitionEntry) -> SealedPart:

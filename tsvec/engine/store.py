@@ -11,6 +11,7 @@ from functools import partial
 
 from tsvec.engine.clock import Clock, ExpiryClock
 from tsvec.engine.published import Published
+from tsvec.engine.retries.ledger import Ledger
 from tsvec.model.collections import CollectionConfig, CollectionInfo
 from tsvec.model.settings import Settings
 from tsvec.model.times import time_to_datetime
@@ -22,6 +23,7 @@ from tsvec.storage.log.chain import Log
 from tsvec.storage.manifest import Manifest, PartitionEntry
 from tsvec.storage.open_columns import LazyColumns, OpenColumns
 from tsvec.storage.partition import PartitionStore
+from tsvec.storage.retries.replies import KeptReply
 from tsvec.window.attributes import AttributesVersion
 from tsvec.window.deaths import deaths_of
 from tsvec.window.entities import EntityDraft, EntityRegistry
@@ -72,7 +74,8 @@ class Changes:
     """What one durable group did to a collection.
 
     `seen` are the (entity numbers, event times) to count, `rows` the points to hold hot, `resets`
-    the (number, seq) of deleted entities, `dropped` the names of expired partitions.
+    the (number, seq) of deleted entities, `dropped` the names of expired partitions, `kept` the
+    replies to be repeated.
     """
 
     config: CollectionConfig
@@ -87,6 +90,7 @@ class Changes:
     dropped: frozenset[str] = frozenset()
     configured: Sequence[tuple[int, int]] = ()
     ticks: int = 0
+    kept: Sequence[KeptReply] = ()
 
 
 class CollectionStore(Published):
@@ -104,7 +108,14 @@ class CollectionStore(Published):
         log: Log,
         registry: EntityRegistry,
     ) -> None:
-        super().__init__(ground.clock, ground.expiry, manifest, registry, ground.masks)
+        super().__init__(
+            ground.clock,
+            ground.expiry,
+            manifest,
+            registry,
+            ground.masks,
+            ground.settings.limits.wait_seconds_max,
+        )
         self.ground = ground
         self.paths = paths
         self.log = log
@@ -118,12 +129,18 @@ class CollectionStore(Published):
         self.partitions = PartitionStore(ground.files, ground.duck, paths)
         self._last_name = manifest.last_partition
         self._room_denied: Exception | None = None
+        self.ledger = Ledger(ground.settings, ground.expiry)
         self._hot = HotSet(
             manifest.config.dim,
             registry,
             cosine=manifest.config.metric == "cosine",
             block_rows=ground.settings.seal_rows,
         )
+
+    @property
+    def tenant(self) -> str:
+        """Whose collection it is: where it lies says so."""
+        return self.paths.tenant
 
     @property
     def hot_block_rows(self) -> int:
@@ -143,12 +160,15 @@ class CollectionStore(Published):
 
     def info(self) -> CollectionInfo:
         """The collection as it stands."""
-        windows = self._windows
+        return self.info_of(self._windows.config, self._windows.seq)
+
+    def info_of(self, config: CollectionConfig, seq: int) -> CollectionInfo:
+        """The collection as it stands after a change."""
         return CollectionInfo(
-            **windows.config.model_dump(),
-            history=windows.history,
+            **config.model_dump(),
+            history=self._windows.history,
             created_at=time_to_datetime(self.manifest.created_at),
-            seq=windows.seq,
+            seq=seq,
         )
 
     def apply(self, changes: Changes) -> None:
@@ -169,6 +189,8 @@ class CollectionStore(Published):
             if changes.dropped:
                 self._drop(changes.dropped)
             self.configured += changes.configured
+            if changes.kept:
+                self.ledger.keep(changes.kept)
             self.ticks = self.ticks + changes.ticks if changes.seq == self._windows.seq else 0
             self._publish(changes.config, changes.seq, changes.recorded_at)
             self._in_flight = None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from tsvec.engine.recovery import check_log_end
-from tsvec.model.collections import DEFAULT_TENANT
 from tsvec.model.errors import NotFoundError, TsvecError
+from tsvec.storage.access.key_file import KeyFile
 from tsvec.storage.checksums import sha256_of
 from tsvec.storage.duck import DuckFiles
 from tsvec.storage.files import Files
@@ -18,6 +19,7 @@ from tsvec.storage.log.frames import Frame
 from tsvec.storage.manifest import FileEntry, Manifest, PartitionEntry
 from tsvec.storage.overlay import read_overlay
 from tsvec.storage.partition import PartitionStore
+from tsvec.storage.retries.requests import FILE_NAME, RequestFile
 from tsvec.storage.state import read_state
 
 
@@ -65,7 +67,12 @@ def verify_directory(
     duck = DuckFiles(root.path)
     report = VerifyReport()
     try:
-        for found in sorted(root.tenant(DEFAULT_TENANT).iterdir()):
+        if root.keys.exists():
+            report.check(root.keys, lambda: KeyFile.read(root.keys))
+        places = (path for name in root.tenants() for path in root.tenant(name).iterdir())
+        for found in sorted(places):
+            if found.name == FILE_NAME:
+                report.check(found, partial(RequestFile.read, found))
             if found.is_dir() and found.suffix not in (".tmp", DELETED_SUFFIX):
                 check = _CollectionCheck(files, duck, CollectionPaths(found), report)
                 check.run(repair=repair, progress=progress or (lambda _: None))

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tsvec.model.limits import LIMITS
 from tsvec.model.points import object_bytes
 
 
 def attributes_bytes(value: dict[str, Any]) -> bytes:
     """Compact JSON of an entity's attributes; a ValueError says what cannot be stored and why."""
-    return object_bytes("attributes", value, LIMITS.attributes_bytes_max, "attributes_bytes_max")
+    return object_bytes("attributes", value, "attributes_bytes_max")
 
 
 def merge_patch(target: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from tsvec.model.errors import ConflictError, ErrorDetail
-from tsvec.model.limits import LIMITS
+from tsvec.model.limits import AtMost
 from tsvec.model.points import Space
 from tsvec.model.times import Duration, duration_to_us
 from tsvec.model.vectors import RECORD
@@ -45,7 +45,7 @@ class CollectionConfig(BaseModel):
     model_config = RECORD
 
     name: CollectionName = Field(description="Unique within the tenant.")
-    dim: Annotated[int, Field(strict=True, ge=1, le=LIMITS.dim_max)] = Field(
+    dim: Annotated[int, Field(strict=True, ge=1), AtMost("dim_max")] = Field(
         description="Elements of every vector."
     )
     metric: Metric = Field(default="cosine", description="How distances are measured.")

@@ -6,9 +6,11 @@ TsvecError
 ├── ForbiddenError 403             ├── GoneError 410
 ├── NotFoundError 404              ├── TooLargeError 413
 │   ├── EntityNotFoundError        ├── UnprocessableError 422
-│   └── CollectionNotFoundError    │   └── InsufficientHistoryError
+│   └── CollectionNotFoundError    │   ├── IdempotencyMismatchError
+│                                  │   └── InsufficientHistoryError
 ├── MethodNotAllowedError 405      ├── RateLimitedError 429
-├── CorruptError 500               ├── UnavailableError 503
+├── QuotaExceededError 403         ├── UnavailableError 503
+├── CorruptError 500               │   └── DeadlineExceededError
 └── InternalError 500              └── DiskFullError 507
 """
 
@@ -59,6 +61,8 @@ class TsvecError(Exception):
     code: ClassVar[str] = "internal"
     status: ClassVar[int] = 500
     retryable: ClassVar[bool] = False
+    retry_after: int = 1
+    """Seconds after which a retry makes sense, where the status has a Retry-After."""
 
     def __init__(self, message: str, details: Sequence[ErrorDetail] = ()) -> None:
         super().__init__(message)
@@ -84,6 +88,13 @@ class ForbiddenError(TsvecError):
     """The key is valid but lacks the scope."""
 
     code = "forbidden"
+    status = 403
+
+
+class QuotaExceededError(TsvecError):
+    """The tenant would hold more than its quota; delete something, or ask for a larger one."""
+
+    code = "quota_exceeded"
     status = 403
 
 
@@ -149,6 +160,12 @@ class UnprocessableError(TsvecError):
     status = 422
 
 
+class IdempotencyMismatchError(UnprocessableError):
+    """The idempotency key came with another request before; give each request a key of its own."""
+
+    code = "idempotency_mismatch"
+
+
 class InsufficientHistoryError(UnprocessableError):
     """The entity has too few points there to answer."""
 
@@ -161,6 +178,12 @@ class RateLimitedError(TsvecError):
     code = "rate_limited"
     status = 429
     retryable = True
+
+    def __init__(
+        self, message: str, details: Sequence[ErrorDetail] = (), *, retry_after: int = 1
+    ) -> None:
+        super().__init__(message, details)
+        self.retry_after = retry_after
 
 
 class CorruptError(TsvecError):
@@ -183,6 +206,12 @@ class UnavailableError(TsvecError):
     code = "unavailable"
     status = 503
     retryable = True
+
+
+class DeadlineExceededError(UnavailableError):
+    """The query was not answered in the time it was given."""
+
+    code = "deadline_exceeded"
 
 
 class DiskFullError(TsvecError):

@@ -12,7 +12,7 @@ import orjson
 from pydantic import AfterValidator, BaseModel, Field
 from pydantic.fields import FieldInfo
 
-from tsvec.model.limits import LIMITS
+from tsvec.model.limits import LIMITS, AtMost, limits
 from tsvec.model.times import TIME_MISSING, Instant
 from tsvec.model.vectors import RECORD, Float32Array, Int64Array, Vector
 
@@ -22,14 +22,15 @@ GENERIC = "GENERIC"
 EMPTY_METADATA = b"{}"
 
 
-def _text(name: str, bytes_max: int) -> Callable[[str], str]:
+def _text(name: str, limit: str) -> Callable[[str], str]:
     def check(value: str) -> str:
+        bytes_max = getattr(limits(), limit)
         try:
             size = len(value.encode())
         except UnicodeEncodeError:
             raise ValueError(f"{name} is not valid Unicode text") from None
         if not 1 <= size <= bytes_max:
-            raise ValueError(f"{name} has 1 to {bytes_max} UTF-8 bytes, not {size}")
+            raise ValueError(f"{name} has 1 to {bytes_max} UTF-8 bytes, not {size} ({limit})")
         if "\0" in value:
             raise ValueError(f"{name} must not contain a NUL character")
         return value
@@ -37,7 +38,7 @@ def _text(name: str, bytes_max: int) -> Callable[[str], str]:
     return check
 
 
-def object_bytes(what: str, value: dict[str, Any], bytes_max: int, limit: str) -> bytes:
+def object_bytes(what: str, value: dict[str, Any], limit: str) -> bytes:
     """Compact JSON of an object to be stored; a ValueError says what of it cannot be, and why.
 
     `what` names the object in messages, `limit` its limit of size.
@@ -47,6 +48,7 @@ def object_bytes(what: str, value: dict[str, Any], bytes_max: int, limit: str) -
         encoded = orjson.dumps(value)
     except (orjson.JSONEncodeError, TypeError) as error:
         raise ValueError(f"{what} cannot be stored as JSON: {error}") from None
+    bytes_max = getattr(limits(), limit)
     if len(encoded) > bytes_max:
         raise ValueError(
             f"{what} of {len(encoded)} bytes exceeds the limit of {bytes_max} ({limit})"
@@ -64,8 +66,9 @@ def _check_json(what: str, value: object, depth: int) -> None:
             raise ValueError(f"{what} holds NaN or infinity, which JSON cannot carry")
         case _:
             return
-    if depth > LIMITS.metadata_depth_max:
-        raise ValueError(f"{what} nests deeper than {LIMITS.metadata_depth_max}")
+    most = limits().metadata_depth_max
+    if depth > most:
+        raise ValueError(f"{what} nests deeper than {most} (metadata_depth_max)")
     for item in items:
         _check_json(what, item, depth + 1)
 
@@ -74,7 +77,7 @@ def metadata_bytes(value: dict[str, Any] | None) -> bytes:
     """Compact JSON of a metadata object; a ValueError says what cannot be stored and why."""
     if not value:
         return EMPTY_METADATA
-    return object_bytes("metadata", value, LIMITS.metadata_bytes_max, "metadata_bytes_max")
+    return object_bytes("metadata", value, "metadata_bytes_max")
 
 
 def _check_metadata(value: dict[str, Any]) -> dict[str, Any]:
@@ -82,30 +85,34 @@ def _check_metadata(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
-def _text_field(bytes_max: int) -> FieldInfo:
-    schema: dict[str, Any] = {"minLength": 1, "maxLength": bytes_max, "pattern": r"^[^\u0000]+$"}
+def _text_field(limit: str) -> FieldInfo:
+    schema: dict[str, Any] = {
+        "minLength": 1,
+        "maxLength": getattr(LIMITS, limit),
+        "pattern": r"^[^\u0000]+$",
+    }
     return cast("FieldInfo", Field(strict=True, json_schema_extra=schema))
 
 
 EntityId = Annotated[
     str,
-    _text_field(LIMITS.entity_id_bytes_max),
-    AfterValidator(_text("an entity id", LIMITS.entity_id_bytes_max)),
+    _text_field("entity_id_bytes_max"),
+    AfterValidator(_text("an entity id", "entity_id_bytes_max")),
 ]
 EntityType = Annotated[
     str,
-    _text_field(LIMITS.entity_type_bytes_max),
-    AfterValidator(_text("an entity type", LIMITS.entity_type_bytes_max)),
+    _text_field("entity_type_bytes_max"),
+    AfterValidator(_text("an entity type", "entity_type_bytes_max")),
 ]
 PointKey = Annotated[
     str,
-    _text_field(LIMITS.key_bytes_max),
-    AfterValidator(_text("a key", LIMITS.key_bytes_max)),
+    _text_field("key_bytes_max"),
+    AfterValidator(_text("a key", "key_bytes_max")),
 ]
 Space = Annotated[
     str,
-    _text_field(LIMITS.space_bytes_max),
-    AfterValidator(_text("a space", LIMITS.space_bytes_max)),
+    _text_field("space_bytes_max"),
+    AfterValidator(_text("a space", "space_bytes_max")),
 ]
 """Names the embedding model that made the vectors."""
 
@@ -140,9 +147,9 @@ class IngestRequest(BaseModel):
 
     model_config = RECORD
 
-    points: Annotated[list[PointInput], Field(min_length=1, max_length=LIMITS.batch_rows_max)] = (
-        Field(description="One or many points; a later row is newer.")
-    )
+    points: Annotated[
+        list[PointInput], Field(min_length=1), AtMost("batch_rows_max", is_list=True)
+    ] = Field(description="One or many points; a later row is newer.")
     on_error: OnError = Field(
         default="reject_all",
         description="What a bad row does: refuse the whole request, or only the row.",

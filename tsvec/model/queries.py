@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
 
 from tsvec.model.filters.parser import Filter
-from tsvec.model.limits import LIMITS
+from tsvec.model.limits import AtMost, limits
 from tsvec.model.nearest.decay import TimeDecay
 from tsvec.model.points import EntityId, EntityType, PointKey, Space
 from tsvec.model.times import SEQ_MAX, TIME_MAX_US, TIME_MIN_US, Duration, Instant, Moment
@@ -15,11 +15,11 @@ from tsvec.model.vectors import RECORD, Vector
 
 Include = Literal["metadata", "vector"]
 Order = Literal["asc", "desc"]
-_Names = Field(max_length=LIMITS.selector_items_max)
-_SomeNames = Field(min_length=1, max_length=LIMITS.selector_items_max)
-_SomePoints = Field(min_length=1, max_length=LIMITS.selector_points_max)
+_Names = AtMost("selector_items_max", is_list=True)
+_Some = Field(min_length=1)
+_Points = AtMost("selector_points_max", is_list=True)
 _Seq = Annotated[int, Field(strict=True, ge=0, le=SEQ_MAX)]
-_Limit = Annotated[int, Field(strict=True, ge=1, le=LIMITS.page_items_max)]
+_Limit = Annotated[int, Field(strict=True, ge=1), AtMost("page_items_max")]
 
 
 class TimeRange(BaseModel):
@@ -118,7 +118,7 @@ class NearRequest(BaseModel):
 class KnnRequest(TimeRange, NearRequest):
     """A temporal kNN question, whatever state of the collection it is asked of."""
 
-    k: Annotated[int, Field(strict=True, ge=1, le=LIMITS.k_max)] = Field(
+    k: Annotated[int, Field(strict=True, ge=1), AtMost("k_max")] = Field(
         default=10, description="How many neighbours."
     )
     distinct: Literal["entity"] | None = Field(
@@ -147,16 +147,16 @@ class TemporalKnnBatchRequest(BaseModel):
 
     model_config = RECORD
 
-    queries: Annotated[
-        list[TemporalKnnRequest], Field(min_length=1, max_length=LIMITS.queries_max)
-    ] = Field(description="The questions, answered in this order; their `k` add up to a limit.")
+    queries: Annotated[list[TemporalKnnRequest], _Some, AtMost("queries_max", is_list=True)] = (
+        Field(description="The questions, answered in this order; their `k` add up to a limit.")
+    )
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:
-        hits = sum(query.k for query in self.queries)
-        if hits > LIMITS.batch_hits_max:
+        hits, most = sum(query.k for query in self.queries), limits().batch_hits_max
+        if hits > most:
             raise ValueError(
-                f"the queries ask for {hits} neighbours in all, more than {LIMITS.batch_hits_max} "
+                f"the queries ask for {hits} neighbours in all, more than {most} "
                 "(batch_hits_max); send them in several batches"
             )
         return self
@@ -197,10 +197,10 @@ class PointRef(BaseModel):
 class PointSelector(TimeRange):
     """Some points by name, or all of some entities, of a time range, or of both."""
 
-    points: Annotated[list[PointRef], _SomePoints] | None = Field(
+    points: Annotated[list[PointRef], _Some, _Points] | None = Field(
         default=None, description="These points; then neither entity_ids nor a range is given."
     )
-    entity_ids: Annotated[list[EntityId], _SomeNames] | None = Field(
+    entity_ids: Annotated[list[EntityId], _Some, _Names] | None = Field(
         default=None, description="Points of these entities."
     )
 

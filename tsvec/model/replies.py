@@ -261,12 +261,14 @@ class Readiness(BaseModel):
 
 CAPABILITIES: Mapping[str, str] = MappingProxyType(
     {
+        "api_keys": "callers have keys with scopes, of tenants that see only their own",
         "arrow_ingest": "ingest takes an Arrow IPC stream",
         "as_of": "reads answer as the collection stood after a seq or at a recorded time",
         "attributes": "entities have attributes of their own",
         "batches": "temporal_knn_batch answers many questions at once",
         "compaction": "compact rewrites partitions into fewer ones when it is asked to",
         "conflict_rules": "on_conflict says what becomes of a point whose place is taken",
+        "deadlines": "a query ends with an error when its time is up",
         "deletes": "points and entities can be deleted, also by entity, range and filter",
         "diff": "temporal_diff compares what is near in two time ranges",
         "distinct": "temporal_knn finds the best point of each entity",
@@ -274,6 +276,7 @@ CAPABILITIES: Mapping[str, str] = MappingProxyType(
         "explain": "questions about what is near return the plan that was run",
         "filters": "questions, lists and deletes take filters of metadata and attributes",
         "gzip_bodies": "bodies of requests may come with Content-Encoding: gzip",
+        "idempotency": "a change with an Idempotency-Key is made once, however often it is sent",
         "lists": "points, entities and windows are listed in pages that agree with each other",
         "metadata_patch": "update_point changes the metadata of a point",
         "ndjson_ingest": "ingest takes one JSON object a line",

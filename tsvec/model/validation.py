@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from tsvec.model.errors import ErrorDetail, InvalidRequestError, did_you_mean
 from tsvec.model.filters.parser import FilterError
-from tsvec.model.limits import LIMITS
+from tsvec.model.limits import limits
 from tsvec.model.vectors import ElementError
 
 Record = TypeVar("Record", bound=BaseModel)
@@ -126,8 +126,9 @@ def invalid_field(field: str, problem: str) -> InvalidRequestError:
 
 def check_page_limit(limit: int) -> None:
     """InvalidRequestError unless a page may have so many items."""
-    if not 1 <= limit <= LIMITS.page_items_max:
-        raise invalid_field("limit", f"must be 1 to {LIMITS.page_items_max}")
+    most = limits().page_items_max
+    if not 1 <= limit <= most:
+        raise invalid_field("limit", f"must be 1 to {most}, not {limit} (page_items_max)")
 
 
 def record_of(kind: type[Record], fields: Mapping[str, Any]) -> Record:

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, PlainSerializer, Strict, ValidatorFunctionWrapHandler
 from pydantic.functional_validators import WrapValidator
 
-from tsvec.model.limits import LIMITS
+from tsvec.model.limits import LIMITS, WIDEST, AtMost
 
 Float32Array: TypeAlias = NDArray[np.float32]
 Int64Array: TypeAlias = NDArray[np.int64]
+
+_DIM = AtMost("dim_max", is_list=True)
 
 
 class ElementError(ValueError):
@@ -34,8 +36,7 @@ def vector_from_numbers(numbers: Any) -> Float32Array:
         vector = np.asarray(numbers, dtype=np.float32)
     if vector.ndim != 1 or len(vector) == 0:
         raise ValueError("a vector is a non-empty, flat list of numbers")
-    if len(vector) > LIMITS.dim_max:
-        raise ValueError(f"{len(vector)} elements exceed the limit of {LIMITS.dim_max} (dim_max)")
+    _DIM.check(vector)
     return _finite(vector)
 
 
@@ -65,7 +66,7 @@ def _validate_vector(value: Any, parse: ValidatorFunctionWrapHandler) -> Float32
     if isinstance(value, set | frozenset):
         raise ValueError("a list of numbers is expected; a set has no order")
     # Of a list that was checked, an array of C floats is the quickest way to float32.
-    return _finite(np.frombuffer(array("f", parse(value)), dtype=np.float32))
+    return _finite(np.frombuffer(array("f", _DIM.check(parse(value))), dtype=np.float32))
 
 
 if TYPE_CHECKING:
@@ -73,7 +74,12 @@ if TYPE_CHECKING:
 else:
     Vector = Annotated[
         list[Annotated[float, Strict()]],
-        Field(min_length=1, max_length=LIMITS.dim_max, fail_fast=True),
+        Field(
+            min_length=1,
+            max_length=WIDEST.dim_max,
+            fail_fast=True,
+            json_schema_extra={"maxItems": LIMITS.dim_max},
+        ),
         WrapValidator(_validate_vector),
         PlainSerializer(shortest_numbers, return_type=list[float]),
     ]

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tsvec.kernels.distance import Float64Array, Metric, choose_nearest, measure_distances
 from tsvec.kernels.scan import SAFE_NORM, cost_error, cost_of, scan_nearest
+from tsvec.model.bounds.deadline import NEVER, Deadline
 from tsvec.model.vectors import Float32Array, Int64Array
 from tsvec.window.part import Columns, Numbers, Rows, count_rows
 
@@ -98,6 +99,7 @@ class Search:
     sources: Sequence[Source]
     k: int
     one_per_entity: bool = False
+    deadline: Deadline = NEVER
 
 
 @dataclass(slots=True)
@@ -170,7 +172,7 @@ def _propose(search: Search, width: int) -> tuple[list[tuple[Columns, Rows]], fl
     target = search.target
     proposed: list[tuple[Columns, Rows]] = []
     scanned: list[tuple[Source, NDArray[np.float64], Int64Array]] = []
-    for source in search.sources:
+    for source in search.deadline.each(search.sources):
         safe = max(source.part.norm_max, target.norm) < SAFE_NORM
         if source.count <= max(2 * width, _FEW_ROWS) or not safe:
             proposed.append((source.part, source.rows))

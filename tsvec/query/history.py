@@ -20,7 +20,8 @@ def find_latest(windows: WindowSet, entity_id: str, at: int) -> tuple[Part, int]
     """The part and row of an entity's newest point with event time <= at (µs)."""
     best: tuple[int, int] | None = None
     found = None
-    for part in sorted(windows.parts(), key=lambda part: part.time_max, reverse=True):
+    newest_first = sorted(windows.parts(), key=lambda part: part.time_max, reverse=True)
+    for part in windows.deadline.each(newest_first):
         if best is not None and part.time_max < best[0]:
             break
         rows = part.rows_of(entity_id, TIME_MIN_US, at + 1)
@@ -97,7 +98,7 @@ def _rows_of(windows: WindowSet, entity_id: str) -> Iterator[tuple[Part, Int64Ar
     if number is None:
         return
     low, high = windows.registry.span_of(number)
-    for part in windows.overlapping(low, high + 1):
+    for part in windows.deadline.each(windows.overlapping(low, high + 1)):
         rows = part.rows_of(entity_id, low, high + 1)
         if len(rows):
             yield part, rows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import repeat
@@ -13,6 +13,8 @@ import orjson
 from pydantic import BaseModel
 
 from tsvec.kernels.distance import similarity_of
+from tsvec.model.errors import TooLargeError
+from tsvec.model.limits import limits
 from tsvec.model.points import EMPTY_METADATA
 from tsvec.model.replies import Point
 from tsvec.model.times import time_to_datetime
@@ -22,6 +24,7 @@ from tsvec.window.part import Columns
 from tsvec.window.window_set import WindowSet
 
 Record = TypeVar("Record", bound=BaseModel)
+Places = TypeVar("Places", list[int], Int64Array)
 Fields: TypeAlias = dict[str, Any]
 
 
@@ -32,6 +35,13 @@ class Form:
     metadata: Callable[[bytes], Any]
     times: Callable[[Int64Array], list[datetime]]
     has_absent: bool
+
+
+_NUMBER_BYTES = 8
+"""A number of a vector in JSON, about."""
+
+_PIECE_ROWS = 512
+"""Rows read at once, so that what is too large is seen before much of it is in memory."""
 
 
 def parse_metadata(text: bytes) -> dict[str, Any]:
@@ -63,15 +73,37 @@ def dump_fields(fields: Fields) -> bytes:
     return orjson.dumps(fields, BaseModel.model_dump, options)
 
 
+class ReplySize:
+    """What of a reply is as large as users made it, kept below a limit."""
+
+    def __init__(self) -> None:
+        self._bytes_max = limits().reply_bytes_max
+        self._bytes = 0
+
+    def add(self, size: int) -> None:
+        """TooLargeError if so many bytes more are too much."""
+        self._bytes += size
+        if self._bytes > self._bytes_max:
+            raise TooLargeError(
+                f"the metadata and vectors of the reply exceed the limit of {self._bytes_max} "
+                "bytes (reply_bytes_max); ask for fewer points, or for less of each by `include`"
+            )
+
+
 def point_fields(
     windows: WindowSet,
     part: Columns,
     rows: Int64Array,
     include: Collection[str],
+    size: ReplySize,
     form: Form = RECORDS,
 ) -> list[Fields]:
     """The fields of a `Point` for each of some rows of a part."""
     registry, numbers = windows.registry, part.entities(rows)
+    texts = part.metadata(rows) if "metadata" in include else []
+    size.add(sum(map(len, texts)))
+    if "vector" in include:
+        size.add(_NUMBER_BYTES * windows.config.dim * len(rows))
     found: list[Fields] = [
         {
             "entity_id": name,
@@ -96,7 +128,7 @@ def point_fields(
             if fields["key"] is None:
                 del fields["key"]
     if "metadata" in include:
-        _add(found, "metadata", map(form.metadata, part.metadata(rows)), form)
+        _add(found, "metadata", map(form.metadata, texts), form)
     elif form.has_absent:
         _add(found, "metadata", repeat(None), form)
     if "vector" in include:
@@ -123,13 +155,21 @@ def read_rows(
     for position, (part, _) in enumerate(places):
         by_part.setdefault(id(part), []).append(position)
     found: list[Fields] = [{} for _ in places]
-    for positions in by_part.values():
+    size = ReplySize()
+    pieces = (piece for positions in by_part.values() for piece in _pieces(positions))
+    for positions in windows.deadline.each(pieces):
         part = places[positions[0]][0]
         rows = np.array([places[position][1] for position in positions], np.int64)
-        read = point_fields(windows, part, rows, include)
+        read = point_fields(windows, part, rows, include, size)
         for position, fields in zip(positions, read, strict=True):
             found[position] = fields
     return found
+
+
+def _pieces(places: Places) -> Iterator[Places]:
+    """The places, in pieces if they are many."""
+    for begin in range(0, len(places), _PIECE_ROWS):
+        yield places[begin : begin + _PIECE_ROWS]
 
 
 def make_points(
@@ -140,15 +180,20 @@ def make_points(
 
 
 def hit_fields(
-    windows: WindowSet, found: Candidates, include: Collection[str], form: Form = RECORDS
+    windows: WindowSet,
+    found: Candidates,
+    include: Collection[str],
+    size: ReplySize,
+    form: Form = RECORDS,
 ) -> list[Fields]:
     """The fields of a `Hit` for each row found, in order."""
     hits: list[Fields] = [{}] * len(found.row)
     for number, part in enumerate(found.parts):
-        places = np.flatnonzero(found.source == number)
-        read = point_fields(windows, part, found.row[places], include, form)
-        for place, fields in zip(places.tolist(), read, strict=True):
-            hits[place] = fields
+        mine = np.flatnonzero(found.source == number)
+        for places in windows.deadline.each(_pieces(mine)):
+            read = point_fields(windows, part, found.row[places], include, size, form)
+            for place, fields in zip(places.tolist(), read, strict=True):
+                hits[place] = fields
     metric = windows.config.metric
     for fields, distance in zip(hits, found.distance.tolist(), strict=True):
         fields["distance"] = distance

@@ -20,7 +20,16 @@ from tsvec.model.validation import invalid_field
 from tsvec.model.vectors import Float32Array
 from tsvec.query.candidates import Search, Source, Target, find_nearest
 from tsvec.query.history import entity_not_found, find_latest, is_visible
-from tsvec.query.hits import JSON, RECORDS, Fields, Form, construct, dump_fields, hit_fields
+from tsvec.query.hits import (
+    JSON,
+    RECORDS,
+    Fields,
+    Form,
+    ReplySize,
+    construct,
+    dump_fields,
+    hit_fields,
+)
 from tsvec.query.nearest.decay import find_decayed
 from tsvec.query.nearest.explained import Spent, count_eligible, explain
 from tsvec.query.plan import PartExtent, Plan, plan_knn
@@ -99,7 +108,8 @@ def prepare_knn(
     if key not in choices.rows:
         choices.rows[key] = _choose(windows, request, choices)
     plan, sources, row_filter = choices.rows[key]
-    search = Search(target, sources, request.k, one_per_entity=request.distinct is not None)
+    one_each = request.distinct is not None
+    search = Search(target, sources, request.k, one_each, windows.deadline)
     spent = microseconds_since(begun)
     return PreparedKnn(request, windows, plan, search, row_filter, decay, spent)
 
@@ -123,7 +133,8 @@ def _choose(windows: WindowSet, request: TemporalKnnRequest, choices: Choices) -
     start, end = request.bounds
     choose = _row_filter(windows, request, start, end)
     parts = windows.parts() if request.explain else windows.overlapping(start, end)
-    selected = [(part, part.select(start, end)) for part in parts]
+    in_time = windows.deadline.each
+    selected = [(part, part.select(start, end)) for part in in_time(parts)]
     row_filter = choices.row_filter(windows, request.filter)
     plan = plan_knn(
         [PartExtent(part.name, part.rows, count_rows(rows)) for part, rows in selected],
@@ -132,7 +143,7 @@ def _choose(windows: WindowSet, request: TemporalKnnRequest, choices: Choices) -
     )
     sources = [
         Source(columns_of(part), choose(part, rows))
-        for (part, rows), step in zip(selected, plan.steps, strict=True)
+        for (part, rows), step in in_time(zip(selected, plan.steps, strict=True))
         if step.method == "exact"
     ]
     return plan, sources, row_filter
@@ -171,6 +182,7 @@ def encode_knn(questions: Sequence[PreparedKnn]) -> list[bytes]:
 def _answer(questions: Sequence[PreparedKnn], form: Form) -> Iterator[Fields]:
     """The fields of a `TemporalKnnReply` for each question, hits as fields too."""
     known: dict[int, Sequence[Source]] = {}
+    size = ReplySize()
     for one in questions:
         begun = time.perf_counter()
         search = one.filtered(known)
@@ -178,7 +190,7 @@ def _answer(questions: Sequence[PreparedKnn], form: Form) -> Iterator[Fields]:
         scanning = microseconds_since(begun)
         begun = time.perf_counter()
         fields: Fields = {
-            "hits": hit_fields(one.windows, found, one.request.include, form),
+            "hits": hit_fields(one.windows, found, one.request.include, size, form),
             "returned": len(found.row),
             "exact": True,
             "eligible": count_eligible(search.sources, found, by_entity=search.one_per_entity),

@@ -39,7 +39,8 @@ def page_windows(windows: WindowSet, request: WindowsRequest) -> WindowList:
 def _next_time(windows: WindowSet, start: int, end: int, width: int) -> int | None:
     """The oldest event time in [start, end), None if there is none."""
     found = end
-    for part in sorted(windows.overlapping(start, end), key=lambda part: part.time_min):
+    oldest_first = sorted(windows.overlapping(start, end), key=lambda part: part.time_min)
+    for part in windows.deadline.each(oldest_first):
         if part.time_min >= found:
             break
         first = _first_time(part, max(start, part.time_min), found, width)
@@ -71,7 +72,7 @@ def _describe(
     low, high = window
     start, end = max(low, span[0]), min(high, span[1])
     hot = sealed = partitions = 0
-    for part in windows.overlapping(start, end):
+    for part in windows.deadline.each(windows.overlapping(start, end)):
         count = count_rows(part.select(start, end))
         if part.is_hot:
             hot += count

@@ -14,18 +14,26 @@ from tsvec.engine.clock import Clock, SystemClock
 from tsvec.engine.database import Database
 from tsvec.model.errors import TsvecError
 from tsvec.server import problem
+from tsvec.server.access.authentication import AuthenticationMiddleware, Authenticator
+from tsvec.server.access.scopes import needed_scopes, protect
+from tsvec.server.description import description
+from tsvec.server.load.gate import Load, LoadMiddleware
 from tsvec.server.middleware import RequestMiddleware
-from tsvec.server.routes import collections, entities, points, query, system
+from tsvec.server.routes import collections, entities, keys, points, query, system
 from tsvec.server.services import Services
 
 
-def create_app(database: Database, *, clock: Clock | None = None) -> Starlette:
+def create_app(
+    database: Database, *, clock: Clock | None = None, allow_open: bool = True
+) -> Starlette:
     """The ASGI application over an open database, which stays the caller's to close.
 
-    Ids made for requests begin with the time by `clock`.
+    Ids made for requests begin with the time by `clock`. Without `allow_open` no request is served
+    without a key, even if the database has none: see `Authenticator`.
     """
     clock = clock or SystemClock()
-    services = Services(database, database.settings.query_threads)
+    load = Load(database.settings, clock.elapsed_us)
+    services = Services(database, load)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -41,10 +49,17 @@ def create_app(database: Database, *, clock: Clock | None = None) -> Starlette:
         *entities.ROUTES,
         *collections.ROUTES,
         *system.ROUTES,
+        *keys.ROUTES,
     ]
+    is_open = allow_open and database.settings.auth == "auto"
+    authenticator = Authenticator(database.keys, clock.elapsed_us, allow_open=is_open)
     app = Starlette(
-        routes=routes,
-        middleware=[Middleware(RequestMiddleware, id_prefix=f"{clock.now_us():x}")],
+        routes=protect(routes, needed_scopes(description())),
+        middleware=[
+            Middleware(RequestMiddleware, id_prefix=f"{clock.now_us():x}"),
+            Middleware(AuthenticationMiddleware, authenticator=authenticator),
+            Middleware(LoadMiddleware, load=load),
+        ],
         exception_handlers={
             TsvecError: problem.on_tsvec_error,
             ValidationError: problem.on_validation_error,

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import zlib
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import TypeVar
 
 from pydantic import BaseModel
 from starlette.requests import ClientDisconnect, Request
 
 from tsvec.model.errors import InvalidRequestError, TooLargeError
-from tsvec.model.limits import LIMITS
-from tsvec.model.strict_json import decode_json, decode_object
+from tsvec.model.limits import limits
+from tsvec.model.strict_json import decode_json
 from tsvec.model.validation import detail_at, refusal
+from tsvec.server.load.gate import share_of
+from tsvec.server.load.inflight import Share
 
 Record = TypeVar("Record", bound=BaseModel)
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
+_PIECE_BYTES = 1 << 20
 
 
 def header(request: Request, name: bytes) -> str:
@@ -35,16 +39,15 @@ def media_type_of(request: Request) -> str:
 
 async def read_json(request: Request, record: type[Record]) -> Record:
     """The record in a JSON body."""
-    if media_type_of(request) != JSON:
-        raise wrong_media_type(request, JSON)
-    return decode_json(record, await read_body(request, LIMITS.json_bytes_max))
+    return decode_json(record, await read_json_body(request))
 
 
-async def read_object(request: Request, *media_types: str) -> dict[str, Any]:
-    """The JSON object in a body of one of these media types."""
-    if media_type_of(request) not in media_types:
-        raise wrong_media_type(request, *media_types)
-    return decode_object(await read_body(request, LIMITS.json_bytes_max))
+async def read_json_body(request: Request, *media_types: str) -> bytes:
+    """A JSON body as it is, of one of these media types, else of `application/json`."""
+    expected = media_types or (JSON,)
+    if media_type_of(request) not in expected:
+        raise wrong_media_type(request, *expected)
+    return await read_body(request, "json_bytes_max")
 
 
 def wrong_media_type(request: Request, *expected: str) -> InvalidRequestError:
@@ -56,32 +59,56 @@ def wrong_media_type(request: Request, *expected: str) -> InvalidRequestError:
     return refusal([detail_at(("Content-Type",), message)])
 
 
-async def read_body(request: Request, bytes_max: int) -> bytes:
-    """The whole body, inflated, of at most `bytes_max` bytes before and after.
+async def read_body(request: Request, limit: str) -> bytes:
+    """The whole body, inflated, of at most the bytes that a limit allows, before and after.
 
-    Raises TooLargeError, or InvalidRequestError for an encoding that is unknown or damaged. How
-    long a client may take is up to the protocol.
+    Raises TooLargeError, or InvalidRequestError for an encoding that is unknown or damaged, or
+    UnavailableError where other bodies take the memory. How long a client may take is up to the
+    protocol.
     """
+    bounds = BodyBounds(limit, getattr(limits(), limit), share_of(request))
     declared = header(request, b"content-length")
-    if declared.isdecimal() and int(declared) > 2 * bytes_max:
-        raise _too_large(bytes_max)
-    body = await _receive(request, bytes_max)
+    if declared.isdecimal():
+        if int(declared) > 2 * bounds.bytes_max:
+            raise bounds.too_large()
+        bounds.hold(min(int(declared), bounds.bytes_max))
+    body = await _receive(request, bounds)
     encoding = header(request, b"content-encoding").strip().lower()
     match encoding:
         case "" | "identity":
             return body
         case "gzip" | "x-gzip":
-            return inflate(body, bytes_max)
+            return inflate(body, bounds)
         case _:
             message = f"gzip or identity is expected, not {encoding}"
             raise refusal([detail_at(("Content-Encoding",), message)])
 
 
-async def _receive(request: Request, bytes_max: int) -> bytes:
+@dataclass(frozen=True, slots=True)
+class BodyBounds:
+    """How large a body may be, by which limit, and its share of the memory for all of them."""
+
+    limit: str
+    bytes_max: int
+    share: Share | None = None
+
+    def hold(self, size: int) -> None:
+        """UnavailableError if there is no room for so many bytes."""
+        if self.share is not None:
+            self.share.hold(size)
+
+    def too_large(self) -> TooLargeError:
+        """The error of a body that is too large."""
+        return TooLargeError(
+            f"the body exceeds the limit of {self.bytes_max} bytes, sent or inflated ({self.limit})"
+        )
+
+
+async def _receive(request: Request, bounds: BodyBounds) -> bytes:
     """The body as sent. A little more than allowed is read to its end, so that the answer arrives:
     a client that is still sending when the connection closes may never see it.
     """
-    chunks, size, more = [], 0, True
+    chunks, size, more, bytes_max = [], 0, True, bounds.bytes_max
     while more and size <= 2 * bytes_max:
         message = await request.receive()
         if message["type"] == "http.disconnect":
@@ -90,29 +117,30 @@ async def _receive(request: Request, bytes_max: int) -> bytes:
         more = message.get("more_body", False)
         size += len(chunk)
         if size <= bytes_max:
+            bounds.hold(size)
             chunks.append(chunk)
     if size > bytes_max:
-        raise _too_large(bytes_max)
+        raise bounds.too_large()
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-def inflate(body: bytes, bytes_max: int) -> bytes:
-    """The bytes of a gzip body, never holding more than `bytes_max` of them."""
-    parts, size = [], 0
+def inflate(body: bytes, bounds: BodyBounds) -> bytes:
+    """The bytes of a gzip body, a piece at a time, never holding more than is allowed."""
+    parts, size, sent = [], 0, len(body)
     while body:
-        member = zlib.decompressobj(_GZIP_WINDOW)
-        try:
-            parts.append(member.decompress(body, bytes_max - size + 1))
-        except zlib.error as error:
-            raise InvalidRequestError(f"the gzip body is damaged: {error}") from None
-        size += len(parts[-1])
-        if size > bytes_max:
-            raise _too_large(bytes_max)
-        if not member.eof:
-            raise InvalidRequestError("the gzip body ends too early")
+        member, rest = zlib.decompressobj(_GZIP_WINDOW), body
+        while not member.eof:
+            bounds.hold(sent + min(size + _PIECE_BYTES, bounds.bytes_max))
+            try:
+                piece = member.decompress(rest, min(_PIECE_BYTES, bounds.bytes_max - size + 1))
+            except zlib.error as error:
+                raise InvalidRequestError(f"the gzip body is damaged: {error}") from None
+            rest = member.unconsumed_tail
+            if not (piece or rest or member.eof):
+                raise InvalidRequestError("the gzip body ends too early")
+            parts.append(piece)
+            size += len(piece)
+            if size > bounds.bytes_max:
+                raise bounds.too_large()
         body = member.unused_data
     return b"".join(parts)
-
-
-def _too_large(bytes_max: int) -> TooLargeError:
-    return TooLargeError(f"the body exceeds the limit of {bytes_max} bytes, sent or inflated")

@@ -8,8 +8,10 @@ from collections import deque
 from tsvec.engine.collection import Collection
 from tsvec.model.points import OnConflict, OnError, PointBatch
 from tsvec.model.replies import IngestReply
+from tsvec.model.retries.once import Once
 
 Answer = asyncio.Future[IngestReply]
+_Waiting = tuple[Collection, PointBatch, OnError, OnConflict, Once | None, Answer]
 
 
 class WriteBridge:
@@ -21,7 +23,7 @@ class WriteBridge:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self._waiting: list[tuple[Collection, PointBatch, OnError, OnConflict, Answer]] = []
+        self._waiting: list[_Waiting] = []
         self._finished: deque[tuple[Answer, IngestReply | BaseException]] = deque()
         self._waking = False
 
@@ -31,12 +33,13 @@ class WriteBridge:
         batch: PointBatch,
         on_error: OnError,
         on_conflict: OnConflict = "replace",
+        once: Once | None = None,
     ) -> Answer:
         """Have a batch committed; the answer comes when it is on disk."""
         answer: Answer = self.loop.create_future()
         if not self._waiting:
             self.loop.call_soon(self._hand_over)
-        self._waiting.append((collection, batch, on_error, on_conflict, answer))
+        self._waiting.append((collection, batch, on_error, on_conflict, once, answer))
         return answer
 
     def finish(self, answer: Answer, outcome: IngestReply | BaseException) -> None:
@@ -48,9 +51,9 @@ class WriteBridge:
 
     def _hand_over(self) -> None:
         waiting, self._waiting = self._waiting, []
-        for collection, batch, on_error, on_conflict, answer in waiting:
+        for collection, batch, on_error, on_conflict, once, answer in waiting:
             try:
-                collection.enqueue(batch, on_error, _Crossing(self, answer), on_conflict)
+                collection.enqueue(batch, on_error, _Crossing(self, answer), on_conflict, once)
             except Exception as error:  # noqa: BLE001 - it is told to whoever waits
                 answer.set_exception(error)
 

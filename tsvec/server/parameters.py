@@ -13,7 +13,7 @@ from starlette.requests import Request
 from tsvec.model.collections import check_collection_name
 from tsvec.model.errors import InvalidRequestError, did_you_mean
 from tsvec.model.filters.parser import ParsedFilter
-from tsvec.model.limits import LIMITS
+from tsvec.model.limits import AtMost, limits
 from tsvec.model.points import EntityId, OnConflict, OnError, Space
 from tsvec.model.queries import ReadAt
 from tsvec.model.strict_json import decode_object
@@ -22,7 +22,9 @@ from tsvec.model.vectors import RECORD
 
 Record = TypeVar("Record", bound=BaseModel)
 
-_FIELDS_MAX = LIMITS.selector_items_max + 100
+_FIELDS_MORE = 100
+"""Fields of a query string besides the names of one list."""
+
 _NUMBER_DIGITS_MAX = 19
 _OFFSET = re.compile(r" (\d\d:\d\d)$", re.ASCII)
 
@@ -38,7 +40,7 @@ class PageParameters(BaseModel):
 
     model_config = RECORD
 
-    limit: Annotated[int, Field(strict=True, ge=1, le=LIMITS.page_items_max)] = 100
+    limit: Annotated[int, Field(strict=True, ge=1), AtMost("page_items_max")] = 100
     cursor: str | None = None
 
 
@@ -121,7 +123,7 @@ def _pairs(query: bytes) -> list[tuple[str, str]]:
             query.decode("latin-1"),
             keep_blank_values=True,
             errors="strict",
-            max_num_fields=_FIELDS_MAX,
+            max_num_fields=limits().selector_items_max + _FIELDS_MORE,
         )
     except ValueError as error:
         raise InvalidRequestError(f"the query string cannot be read: {error}") from None

@@ -15,11 +15,11 @@ from tsvec.model.errors import (
     RequestTimeoutError,
     TooLargeError,
     TsvecError,
+    UnauthorizedError,
 )
 from tsvec.model.validation import invalid_request
 
 MEDIA_TYPE = "application/problem+json"
-RETRY_AFTER_SECONDS = 1
 
 
 def problem_body(error: TsvecError, request_id: str) -> bytes:
@@ -38,12 +38,14 @@ def problem_body(error: TsvecError, request_id: str) -> bytes:
     return body.model_dump_json().encode("utf-8", "replace")
 
 
-def problem(error: TsvecError, request_id: str) -> Response:
-    """The response that tells of an error."""
+def problem(error: TsvecError, request_id: str, *, closes: bool = False) -> Response:
+    """The response that tells of an error; `closes` asks for the end of the connection."""
     headers = {}
     if error.status in {429, 503}:
-        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
-    if isinstance(error, TooLargeError | RequestTimeoutError):
+        headers["Retry-After"] = str(error.retry_after)
+    if error.status == UnauthorizedError.status:
+        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, TooLargeError | RequestTimeoutError) or closes:
         # The rest of the body may still be on its way, without end.
         headers["Connection"] = "close"
     body = problem_body(error, request_id)
@@ -71,6 +73,9 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     """No such route, or not with this method."""
     assert isinstance(error, HTTPException)  # noqa: S101 - by registration
     request_id = request_id_of(request)
+    if request.scope["caller"] is None:
+        # Which routes there are is told to those who may use them.
+        return problem(UnauthorizedError("there is no way on without an API key"), request_id)
     allowed = _methods_here(request)
     if not allowed:
         return problem(NotFoundError(f"there is no route {request.url.path}"), request_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from asyncio import TimerHandle, Transport
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
@@ -18,6 +18,15 @@ from tsvec.server.problem import MEDIA_TYPE, problem_body
 
 HEAD_BYTES_MAX = 64 << 10
 """Request line and headers together."""
+
+
+def patient(seconds: float) -> type[PatientProtocol]:
+    """The protocol that gives clients so many seconds for a request."""
+
+    class Protocol(PatientProtocol):
+        deadline_seconds = seconds
+
+    return Protocol
 
 
 class PatientProtocol(HttpToolsProtocol):
@@ -34,6 +43,8 @@ class PatientProtocol(HttpToolsProtocol):
         self._is_open = False
         self._in_head = False
         self._head_bytes = 0
+        # What is too much is told like every other error, by the application.
+        self._connections_max, self.limit_concurrency = self.limit_concurrency, None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """A new connection owes its first request."""
@@ -69,6 +80,9 @@ class PatientProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is whole."""
         self._in_head = False
+        if self._connections_max is not None:
+            scope = cast("dict[str, Any]", self.scope)
+            scope["is_overloaded"] = len(self.connections) > self._connections_max
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import ParamSpec, TypeVar, cast
 
 from starlette.requests import Request
 
 from tsvec.engine.collection import Collection
-from tsvec.engine.database import Database
+from tsvec.engine.database import Database, Tenant
 from tsvec.model.errors import ErrorDetail, UnavailableError
-from tsvec.model.limits import LIMITS
+from tsvec.model.settings import Settings
+from tsvec.server.access.authentication import caller_of
 from tsvec.server.bridge import WriteBridge
+from tsvec.server.load.gate import Load, deadline_of
+from tsvec.server.load.pool import WorkPool
 from tsvec.server.parameters import collection_name
 from tsvec.server.query_bridge import QueryBridge
 
@@ -31,22 +33,27 @@ _PAUSE_SECONDS_MIN, _PAUSE_SECONDS_MAX = 0.001, 0.05
 class Services:
     """One per application."""
 
-    def __init__(self, database: Database, threads: int) -> None:
+    def __init__(self, database: Database, load: Load) -> None:
+        settings = load.settings
         self.database = database
-        self.wait_seconds_max: float = LIMITS.wait_seconds_max
-        self._threads_max = threads
-        self._threads: ThreadPoolExecutor | None = None
+        self.load = load
+        self.wait_seconds_max: float = settings.limits.wait_seconds_max
+        self._reads = _pool("tsvec-query", settings)
+        self._changes = _pool("tsvec-change", settings)
         self._bridge: WriteBridge | None = None
         self._queries: QueryBridge | None = None
 
     async def run(self, work: Callable[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
-        """Do work that may take long in one of a few threads."""
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(self._threads_max, "tsvec-query")
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, partial(work, *args, **kwargs))
+        """Do what must not be left half done, such as a change, in one of a few threads."""
+        return await self._changes.run(partial(work, *args, **kwargs))
 
-    async def wait_for(self, collection: str, seq: int | None) -> None:
+    async def read(
+        self, request: Request, work: Callable[P, Result], *args: P.args, **kwargs: P.kwargs
+    ) -> Result:
+        """Read in one of a few other threads, or give up at the deadline of the request."""
+        return await self._reads.run(partial(work, *args, **kwargs), deadline_of(request))
+
+    async def wait_for(self, collection: Collection, seq: int | None) -> None:
         """Return once a change of a collection is visible; UnavailableError if that takes too long.
 
         Readers wait here rather than in a thread: a few of them would keep all threads busy.
@@ -55,7 +62,8 @@ class Services:
             return
         loop = asyncio.get_running_loop()
         end, pause = loop.time() + self.wait_seconds_max, _PAUSE_SECONDS_MIN
-        while (last := self.database.get_collection(collection).seq) < seq:
+        while (last := collection.seq) < seq:
+            collection.deadline.check()
             if loop.time() >= end:
                 problem = f"change {seq} did not come in time; the last one is {last}"
                 raise UnavailableError(
@@ -82,9 +90,12 @@ class Services:
 
     def close(self) -> None:
         """Let the threads end; the database stays open, and new work starts new threads."""
-        if self._threads is not None:
-            self._threads.shutdown(wait=False)
-            self._threads = None
+        self._reads.close()
+        self._changes.close()
+
+
+def _pool(name: str, settings: Settings) -> WorkPool:
+    return WorkPool(name, settings.query_threads, settings.queries_waiting_max)
 
 
 def services_of(request: Request) -> Services:
@@ -92,6 +103,17 @@ def services_of(request: Request) -> Services:
     return cast("Services", request.app.state.services)
 
 
+def tenant_of(request: Request) -> Tenant:
+    """What the caller may reach; UnauthorizedError if there has to be a key, and there is none."""
+    caller = caller_of(request.scope)
+    database = services_of(request).database
+    return database.tenant(caller.tenant, collections=caller.collections)
+
+
 def collection_of(request: Request) -> Collection:
-    """The collection that the path names; whether it exists shows when it is used."""
-    return services_of(request).database.collection(collection_name(request))
+    """The collection that the path names; whether it exists shows when it is used.
+
+    ForbiddenError if it is out of the caller's reach.
+    """
+    collection = tenant_of(request).collection(collection_name(request))
+    return collection.until(deadline_of(request))

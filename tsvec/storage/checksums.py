@@ -21,3 +21,18 @@ def sha256_of(path: Path) -> str:
     """Hexadecimal sha256 of a file's content."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def checked_document(member: bytes, body: bytes) -> bytes:
+    """A JSON object of the sha256 of `body` and, under the name `member`, `body` itself.
+
+    What is checked are these bytes, not what JSON makes of them.
+    """
+    digest = hashlib.sha256(body).hexdigest().encode()
+    return b'{"sha256":"%s","%s":%s}' % (digest, member, body)
+
+
+def checked_body(member: bytes, document: bytes) -> bytes | None:
+    """The body of such a document; None if a byte of it changed."""
+    body = document[len(checked_document(member, b"")) - 1 : -1]
+    return body if document == checked_document(member, body) else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import threading
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 
 import duckdb
@@ -25,8 +25,10 @@ _GROUP_ROWS_MAX = 60 * _VECTOR_ROWS
 _GROUP_BYTES = 64 << 20
 """What the vectors of a row group may take: DuckDB holds one in memory until it is complete."""
 _READ_ROWS = 16_384
+_TABLES = "SELECT table_name FROM duckdb_tables() WHERE database_name = 'file'"
 _TYPES = {
     pa.large_string(): "VARCHAR",
+    pa.large_binary(): "BLOB",
     pa.int64(): "BIGINT",
     pa.uint32(): "UINTEGER",
     pa.uint64(): "UBIGINT",
@@ -91,10 +93,11 @@ class DuckFiles:
                 code = errno.ENOSPC if "No space left" in str(error) else errno.EIO
                 raise OSError(code, f"DuckDB could not write {path}: {error}") from error
 
-    def read(self, path: Path, *names: str) -> dict[str, pa.Table]:
+    def read(self, path: Path, *names: str, optional: Container[str] = ()) -> dict[str, pa.Table]:
         """All rows of these tables, in the order they were written.
 
-        CorruptError if DuckDB refuses the file or one of the tables.
+        An `optional` table that the file does not have is left out. CorruptError if DuckDB refuses
+        the file or one of the tables.
         """
         with self._lock:
             connection = self._connect()
@@ -103,7 +106,12 @@ class DuckFiles:
             except duckdb.Error as error:
                 raise CorruptError(f"{path}: DuckDB cannot open it: {error}") from error
             try:
-                return {name: _read(connection, path, name) for name in names}
+                there = {name for (name,) in connection.execute(_TABLES).fetchall()}
+                return {
+                    name: _read(connection, path, name)
+                    for name in names
+                    if name in there or name not in optional
+                }
             finally:
                 connection.execute("DETACH file")
 

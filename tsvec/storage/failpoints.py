@@ -41,8 +41,12 @@ FAILPOINTS = frozenset(
         "drop.start",
         "drop.logged",
         "drop.unlinked",
+        "keys.before_rename",
+        "keys.after_rename",
         "manifest.before_rename",
         "manifest.after_rename",
+        "requests.before_rename",
+        "requests.after_rename",
         "recovery.opened",
         "recovery.replayed",
     }

@@ -79,20 +79,18 @@ class Files:
         path.mkdir()
         self.sync_directory(path.parent)
 
-    def write_file(self, path: Path, data: bytes) -> None:
+    def write_file(self, path: Path, data: bytes, mode: int = 0o666) -> None:
         """Write a whole new file and make its content, not yet its name, durable."""
-        with path.open("wb") as file:
+        with self.writing(path, mode) as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
 
     @contextmanager
-    def writing(self, path: Path) -> Iterator[FileWriter]:
+    def writing(self, path: Path, mode: int = 0o666) -> Iterator[FileWriter]:
         """A whole new file, written piece by piece, its content (not its name) durable at the end.
 
         After an error what was written is left where it is, for the caller to remove.
         """
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
         try:
             yield FileWriter(handle)
             os.fsync(handle)

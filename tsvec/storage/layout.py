@@ -2,6 +2,8 @@
 
 <root>/FORMAT                                  "tsvec 1"
 <root>/LOCK                                    flock'ed by the process that has it open
+<root>/keys.json                               digests of API keys, if one was ever made
+<root>/tenants/<tenant>/requests.json          requests not to make or delete collections twice
 <root>/tenants/<tenant>/<uuid>/manifest.json   one directory a collection
                                log/<number>.log
                                partitions/<name>/{points.duckdb,columns.bin}
@@ -13,9 +15,12 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+from tsvec.model.access.tenants import check_tenant_name
+from tsvec.model.collections import DEFAULT_TENANT
 from tsvec.model.errors import ConflictError, CorruptError
 from tsvec.storage.files import Files, translated
 
@@ -38,6 +43,11 @@ class CollectionPaths:
         self.overlays = root / "overlays"
         self.state = root / "state"
 
+    @property
+    def tenant(self) -> str:
+        """Whose collection it is."""
+        return self.root.parent.name
+
 
 class RootDirectory:
     """An open database directory, held exclusively until `close`."""
@@ -45,6 +55,8 @@ class RootDirectory:
     def __init__(self, path: Path, lock: int, files: Files) -> None:
         self.path = path
         self.files = files
+        self.keys = path / "keys.json"
+        self._tenants = path / "tenants"
         self._lock = lock
 
     @classmethod
@@ -71,15 +83,44 @@ class RootDirectory:
                 files.rename(scratch, format_file)
             return cls(path, lock, files)
 
+    @property
+    def is_held(self) -> bool:
+        """Whether it has not been let go yet."""
+        return self._lock >= 0
+
+    def path_of(self, tenant: str) -> Path:
+        """Where the directory of a tenant is or would be."""
+        return self._tenants / tenant
+
     def tenant(self, tenant: str) -> Path:
         """The directory of a tenant, made if missing."""
-        path = self.path / "tenants" / tenant
+        path = self.path_of(tenant)
         if not path.is_dir():
             with translated(f"cannot make {path}"):
                 path.mkdir(parents=True, exist_ok=True)
                 self.files.sync_directory(path.parent)
                 self.files.sync_directory(self.path)
         return path
+
+    def tenants(self) -> list[str]:
+        """Who has a directory, sorted; CorruptError for one that no tenant can have."""
+        if not self._tenants.is_dir():
+            return []
+        names = sorted(path.name for path in self._tenants.iterdir() if path.is_dir())
+        for name in names:
+            try:
+                check_tenant_name(name)
+            except ValueError as error:
+                raise CorruptError(
+                    f"{self._tenants / name} is no tenant's directory ({error}); move it away"
+                ) from None
+        return names
+
+    def forget_tenant(self, tenant: str) -> None:
+        """Remove the directory of a tenant, unless something is in it."""
+        if tenant != DEFAULT_TENANT:
+            with suppress(OSError):
+                (self._tenants / tenant).rmdir()
 
     def close(self) -> None:
         """Let the directory go."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Container
 from pathlib import Path
 from typing import Final, Literal, Self
@@ -12,11 +11,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tsvec.model.collections import CollectionConfig
 from tsvec.model.errors import CorruptError
+from tsvec.storage.checksums import checked_body, checked_document
 from tsvec.storage.files import Files
 from tsvec.storage.layout import STAGED_SUFFIX, CollectionPaths
 from tsvec.storage.log.chain import LogPosition
 
 _VERSION: Final = 1
+_MEMBER: Final = b"manifest"
 
 
 class FileEntry(BaseModel):
@@ -115,9 +116,8 @@ class Manifest(BaseModel):
     def read(cls, path: Path) -> Self:
         """The manifest in a file; CorruptError if a byte of it changed."""
         try:
-            data = path.read_bytes()
-            body = data[_BODY_BEGIN:-1]
-            if data != _document(body):
+            body = checked_body(_MEMBER, path.read_bytes())
+            if body is None:
                 raise CorruptError(f"{path} is damaged: its checksum does not match")
             return cls.model_validate_json(body)
         except FileNotFoundError:
@@ -129,17 +129,9 @@ class Manifest(BaseModel):
         """Make this the manifest: written beside, fsynced, renamed, directory fsynced."""
         body = orjson.dumps(self.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
         scratch = path.with_suffix(".tmp")
-        files.write_file(scratch, _document(body))
+        files.write_file(scratch, checked_document(_MEMBER, body))
         files.failpoints.hit("manifest.before_rename")
         files.rename(scratch, path, failpoint="manifest.after_rename")
-
-
-def _document(body: bytes) -> bytes:
-    """The file of a manifest; what is checked are these bytes, not what JSON makes of them."""
-    return b'{"sha256":"%s","manifest":%s}' % (hashlib.sha256(body).hexdigest().encode(), body)
-
-
-_BODY_BEGIN: Final = len(_document(b"")) - 1
 
 
 def remove_orphans(

@@ -39,13 +39,25 @@ STATE_SCHEMAS: Final[Mapping[str, pa.Schema]] = {
             pa.field("value", pa.large_string()),
         ]
     ),
+    "replies": pa.schema(
+        [
+            pa.field("key", pa.large_binary(), nullable=False),
+            pa.field("fingerprint", pa.large_binary(), nullable=False),
+            pa.field("kept_at", pa.int64(), nullable=False),
+            pa.field("reply", pa.large_binary(), nullable=False),
+        ]
+    ),
 }
 """The tables of a checkpoint, by name.
 
 `entities` are ordered by their numbers, `low` and `high` bound their event times. `past_types` are
 types that entities had before change `until_seq`. `attributes` are JSON objects, each from its seq
-on, null where they were reset. Times are in µs since 1970 UTC.
+on, null where they were reset. `replies` are those kept to be repeated, packed, in the order they
+were given. Times are in µs since 1970 UTC.
 """
+
+_LATER: Final = frozenset({"replies"})
+"""Tables that the first checkpoints of this format did not have."""
 
 
 def write_state(
@@ -82,5 +94,8 @@ def read_state(duck: DuckFiles, paths: CollectionPaths, entry: FileEntry) -> dic
         raise CorruptError(f"{path} is missing; restore the directory from a backup")
     if path.stat().st_size != entry.size or sha256_of(path) != entry.sha256:
         raise CorruptError(f"{path} is damaged: its sha256 does not match the manifest")
-    found = duck.read(path, *STATE_SCHEMAS)
-    return {name: found[name].cast(schema) for name, schema in STATE_SCHEMAS.items()}
+    found = duck.read(path, *STATE_SCHEMAS, optional=_LATER)
+    return {
+        name: found[name].cast(schema) if name in found else schema.empty_table()
+        for name, schema in STATE_SCHEMAS.items()
+    }

@@ -136,7 +136,7 @@ class TypeHistory:
 
 
 class EntityRegistry:
-    """All entities of one collection."""
+    """All entities of one collection; `points` counts the living points of them all."""
 
     def __init__(self) -> None:
         self.attributes = AttributeHistory()
@@ -149,6 +149,7 @@ class EntityRegistry:
         self._low = np.full(_FIRST_CAPACITY, TIME_MAX_US, np.int64)
         self._high = np.full(_FIRST_CAPACITY, TIME_MIN_US, np.int64)
         self._points = np.zeros(_FIRST_CAPACITY, np.int64)
+        self.points = 0
         self.high = TIME_MIN_US
 
     def __len__(self) -> int:
@@ -255,12 +256,14 @@ class EntityRegistry:
             np.minimum.at(self._low, numbers, times)
             np.maximum.at(self._high, numbers, times)
             np.add.at(self._points, numbers, 1)
+            self.points += len(numbers)
             self.high = max(self.high, int(times.max()))
 
     def count_dead(self, numbers: Numbers, points: Int64Array | int = 1) -> None:
         """Count a point of each of these numbers as gone, or so many of each."""
         with self._lock:
             np.subtract.at(self._points, numbers, points)
+            self.points -= int(np.broadcast_to(points, np.shape(numbers)).sum())
 
     def purge(self, seq: int) -> None:
         """Forget what was already otherwise after change `seq`."""
@@ -299,6 +302,7 @@ class EntityRegistry:
         kinds = table["entity_type"].to_pylist()
         registry.types.codes[:count] = [registry.types.code_of(name) for name in kinds]
         registry._points[:count] = table["points"].to_numpy()
+        registry.points = int(registry._points.sum())
         registry._low[:count] = table["low"].to_numpy()
         registry._high[:count] = table["high"].to_numpy()
         registry.high = int(registry._high.max())

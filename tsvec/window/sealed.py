@@ -19,6 +19,12 @@ from tsvec.window.entities import EntityRegistry
 from tsvec.window.masks.documents import DocumentRun, MaskShelf
 from tsvec.window.part import ALIVE, Numbers, Rows, Seqs
 
+_UNKNOWN = 2**32 - 1
+"""Stands for the number of an entity that the registry has not met yet."""
+
+_ALL = -1
+"""Numbers of all entities are known, however many there are."""
+
 
 class _MappedColumns:
     """The columns of one partition, all rows, dead ones included."""
@@ -127,20 +133,21 @@ class _MappedColumns:
     def _registry_numbers(self) -> Numbers:
         """The registry's numbers by the partition's own."""
         if self._numbers is None:
-            self._numbers = self._map_numbers()
+            numbers = self._map_numbers()
+            if _UNKNOWN in numbers:
+                raise AssertionError(f"{self.name} holds entities unknown to the registry")
+            self._numbers = numbers
         return self._numbers
 
     def _map_numbers(self) -> Numbers:
+        """The same, `_UNKNOWN` for entities that the registry has not met yet."""
         count = self._entity_names()
         offsets = self._columns.slice(Section.DICTIONARY_OFFSETS, 0, count + 1).astype(np.int64)
         text = self._columns.slice(Section.DICTIONARY, 0, int(offsets[-1]))
         buffers = [None, pa.py_buffer(offsets), pa.py_buffer(text)]
         names = pa.Array.from_buffers(pa.large_string(), count, buffers).to_pylist()
-        numbers = list(map(self._registry.number_of, names))
-        if None in numbers:
-            unknown = names[numbers.index(None)]
-            raise AssertionError(f"{self.name} holds {unknown!r}, unknown to the registry")
-        return np.array(numbers, np.uint32)
+        numbers = map(self._registry.number_of, names)
+        return np.array([_UNKNOWN if one is None else one for one in numbers], np.uint32)
 
 
 class SealedPart(_MappedColumns):
@@ -152,6 +159,7 @@ class SealedPart(_MappedColumns):
         super().__init__(entry, columns, registry)
         self.unfolded = DeathMap()
         self._locals: tuple[Numbers, Int64Array] | None = None
+        self._locals_of = _ALL
         self._windows: tuple[int, Int64Array] | None = None
 
     def select(self, start: int, end: int) -> Rows:
@@ -276,11 +284,16 @@ class SealedPart(_MappedColumns):
         return found
 
     def _local_numbers(self, numbers: Numbers) -> Int64Array:
-        """The partition's own numbers of some entities, -1 where it holds none of one."""
-        if self._locals is None:
-            known = self._registry_numbers()
+        """The partition's own numbers of some entities, -1 where it holds none of one.
+
+        While the log is replayed, the partition may hold entities that come later in the log.
+        """
+        entities = len(self._registry)
+        if self._locals is None or self._locals_of not in {_ALL, entities}:
+            known = self._map_numbers()
             order = np.argsort(known, kind="stable").astype(np.int64)
             self._locals = known[order], order
+            self._locals_of = entities if _UNKNOWN in known else _ALL
         known, order = self._locals
         place = np.minimum(np.searchsorted(known, numbers), len(known) - 1)
         return np.where(known[place] == numbers, order[place], -1)

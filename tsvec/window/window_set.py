@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tsvec.model.bounds.deadline import NEVER, Deadline
 from tsvec.model.collections import CollectionConfig
 from tsvec.model.filters.parser import ParsedFilter
 from tsvec.model.times import TIME_MIN_US
@@ -25,7 +27,7 @@ class WindowSet:
     """An immutable view of a collection after change `seq`; `recorded_at` (µs) is the newest.
 
     Points with an event time below `cutoff` (µs) have expired. `masks` remembers what filters
-    let pass.
+    let pass. Who reads it keeps to the `deadline`.
     """
 
     config: CollectionConfig
@@ -37,6 +39,7 @@ class WindowSet:
     registry: EntityRegistry
     cutoff: int = TIME_MIN_US
     masks: MaskCache = field(default_factory=MaskCache, compare=False, repr=False)
+    deadline: Deadline = field(default=NEVER, compare=False, repr=False)
 
     def at(self, seq: int) -> WindowSet:
         """The same collection as it was after an earlier change."""
@@ -46,10 +49,16 @@ class WindowSet:
         """The same without what lies before a cutoff (µs)."""
         return self if cutoff == self.cutoff else replace(self, cutoff=cutoff)
 
+    def until(self, deadline: Deadline) -> WindowSet:
+        """The same to be read by a deadline."""
+        return self if deadline is self.deadline else replace(self, deadline=deadline)
+
     def stored(self) -> Iterator[StoredPart]:
-        """All that is kept, whether it is to be seen or not: sealed parts, then hot ones."""
-        yield from self.sealed
-        yield from self.hot
+        """All that is kept, whether it is to be seen or not: sealed parts, then hot ones.
+
+        DeadlineExceededError on the way once the deadline is past.
+        """
+        return self.deadline.each(chain[StoredPart](self.sealed, self.hot))
 
     def parts(self) -> Iterator[Part]:
         """What is to be seen: sealed parts, then hot ones."""

@@ -93,7 +93,15 @@ def write(rows: Rows, tmp_path: Path) -> Callable[[str], Path]:
 @pytest.fixture(autouse=True)
 def environment(monkeypatch):
     """No database is named but by the test, and nothing is cut to the width of a terminal."""
-    for name in ("TSVEC_URL", "TSVEC_DATA", "TSVEC_DEBUG", "FORCE_COLOR", "COLUMNS"):
+    for name in (
+        "TSVEC_URL",
+        "TSVEC_DATA",
+        "TSVEC_TENANT",
+        "TSVEC_API_KEY",
+        "TSVEC_DEBUG",
+        "FORCE_COLOR",
+        "COLUMNS",
+    ):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -314,3 +314,11 @@ def test_the_module_runs_as_a_command(monkeypatch, capsys):
     with pytest.raises(SystemExit) as exit_:
         app.main()
     assert exit_.value.code == 0
+
+
+def test_a_file_is_loaded_once_with_one_key_however_often(target, ok, write):
+    load = ("ingest", write("points.csv"), "--batch", 20, "--json", *target)
+    first = ok(*load, "--idempotency-key", "load-1")
+    assert ok(*load, "--idempotency-key", "load-1") == first
+    assert json.loads(first)["ingested"] == 57
+    assert json.loads(ok(*load, "--idempotency-key", "load-2"))["unchanged"] == 57

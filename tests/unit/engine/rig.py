@@ -51,6 +51,10 @@ class ManualClock:
         self.made += 1
         return f"collection-{self.made}"
 
+    def random_bytes(self, count: int) -> bytes:
+        self.made += 1
+        return self.made.to_bytes(count, "big")
+
 
 def batch_of(
     rows: int,

@@ -18,8 +18,8 @@ def samples(text):
 
 def test_every_measurement_is_rendered():
     readings = (
-        CollectionReading("a", 1, 2, 3, 4, 5, 6, 7),
-        CollectionReading('odd"name', 8, 9, 10, 11, 12, 13, 14),
+        CollectionReading("default", "a", 1, 2, 3, 4, 5, 6, 7),
+        CollectionReading("acme", 'odd"name', 8, 9, 10, 11, 12, 13, 14),
     )
     found = samples(render_metrics(lambda: Reading(readings, seals=21, healthy=False)))
     names = ("points_hot", "points_sealed", "partitions", "entities", "seq", "log_bytes")
@@ -28,6 +28,8 @@ def test_every_measurement_is_rendered():
             assert found[f"tsvec_{name}", reading.name] == getattr(reading, name)
         assert found["tsvec_log_syncs_total", reading.name] == reading.log_syncs
     assert found["tsvec_seals_total", None] == 21
+    text = render_metrics(lambda: Reading(readings, seals=21, healthy=False))
+    assert 'tsvec_seq{collection="a",tenant="default"} 5.0' in text
     assert found["tsvec_healthy", None] == 0
 
 

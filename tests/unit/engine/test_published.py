@@ -18,9 +18,7 @@ from tests.unit.engine.rig import (
     wait_until,
 )
 from tests.unit.engine.workshop import values
-from tsvec.engine import published
 from tsvec.model.errors import CollectionNotFoundError, UnavailableError
-from tsvec.model.limits import Limits
 from tsvec.model.times import AsOf
 
 
@@ -75,8 +73,8 @@ def test_a_commit_in_flight_that_fails_lets_the_reader_go(opened):
 
 
 def test_a_commit_in_flight_that_takes_too_long_is_not_waited_for(gated, monkeypatch):
-    monkeypatch.setattr(published, "LIMITS", Limits(wait_seconds_max=0))
     gate, clock, collection, database = gated()
+    monkeypatch.setattr(store_of(database), "wait_seconds_max", 0)
     collection.submit(batch_of(1))
     with gate:
         clock.now += SECOND
@@ -146,8 +144,8 @@ def test_a_reader_waits_until_its_change_is_there(gated):
 
 
 def test_a_change_that_does_not_come_is_not_waited_for_for_ever(workshop, monkeypatch):
-    monkeypatch.setattr(published, "LIMITS", Limits(wait_seconds_max=0))
     shop = workshop()
+    monkeypatch.setattr(shop.store, "wait_seconds_max", 0)
     shop.put(("a", 1, 1))
     with pytest.raises(UnavailableError, match=r"change 2 did not come.*last change is 1") as e:
         shop.store.read(wait_for_seq=2)

@@ -179,3 +179,25 @@ def test_fail_points_of_recovery_are_passed(made, opened):
     assert again.get_health().status == "degraded"
     again.close()
     assert opened().collection("c").get_collection_stats().points == 3
+
+
+def test_a_replayed_delete_finds_its_point_beside_entities_that_come_later_in_the_log(
+    made, opened, monkeypatch
+):
+    monkeypatch.setattr(checkpoint, "_CHANGES_MIN", 0)
+    database, collection = made(seal_rows=8)
+
+    def ingest(first, count):
+        numbers = range(first, first + count)
+        collection.ingest([{"entity_id": f"n{n}", "vector": [n, 1]} for n in numbers])
+
+    ingest(0, 40)
+    settle(database)
+    ingest(40, 1)
+    collection.delete_points(entity_ids=["n40"])
+    ingest(41, 10)
+    settle(database)
+    manifest = store_of(database).manifest
+    assert manifest.state_seq < manifest.sealed_seq
+    database.close()
+    assert opened(seal_rows=8).collection("c").get_collection_stats().points == 50

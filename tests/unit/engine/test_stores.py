@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from tests.unit.engine.rig import batch_of, open_database, settle, store_of
-from tsvec.engine import stores
 from tsvec.model.errors import (
     CollectionNotFoundError,
     ConflictError,
@@ -44,8 +43,9 @@ def test_an_unknown_name_is_said_to_be_unknown(database):
         database.collection("nope").ingest(batch_of(1))
 
 
-def test_there_are_so_many_collections_and_no_more(database, monkeypatch):
-    monkeypatch.setattr(stores, "LIMITS", Limits(collections_max=2))
+def test_there_are_so_many_collections_and_no_more(opened):
+    database = opened(limits=Limits(collections_max=2))
+    database.create_collection("c", dim=2)
     database.create_collection("d", dim=2)
     with pytest.raises(TooLargeError, match="2 collections exist"):
         database.create_collection("e", dim=2)

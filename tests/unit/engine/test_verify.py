@@ -135,3 +135,30 @@ def test_only_a_database_that_nobody_uses_is_verified(closed, tmp_path):
     (directory / "FORMAT").write_text("something else")
     with pytest.raises(CorruptError, match="FORMAT"):
         verify_directory(directory)
+
+
+def test_the_requests_of_a_tenant_are_checked_too(tmp_path):
+    with open_database(tmp_path) as database:
+        database.create_collection("c", dim=2, idempotency_key="k")
+    path = tmp_path / "tenants" / "default" / "requests.json"
+    assert verify_directory(tmp_path).ok
+    path.write_bytes(path.read_bytes().replace(b'"made"', b'"done"'))
+    (problem,) = verify_directory(tmp_path).problems
+    assert "requests.json is damaged" in problem
+
+
+def test_every_tenant_and_the_keys_are_checked(opened, tmp_path):
+    database = opened()
+    for tenant in ("acme", "rival"):
+        database.tenant(tenant).create_collection("c", dim=2).ingest(batch_of(3))
+    database.admin.create_key("device")
+    database.close()
+    seen = verify_directory(tmp_path / "db")
+    assert (seen.ok, seen.files) == (True, 5)  # the keys; a manifest and a log each
+    [manifest] = (tmp_path / "db" / "tenants" / "rival").glob("*/manifest.json")
+    for path in (manifest, tmp_path / "db" / "keys.json"):
+        whole = path.read_bytes()
+        path.write_bytes(whole[:-2])
+        [problem] = verify_directory(tmp_path / "db").problems
+        assert str(path) in problem
+        path.write_bytes(whole)

@@ -13,7 +13,15 @@ from tests.contract.parts import RECORDED_AT, Sample
 from tsvec.model.replies import Hit, Point
 from tsvec.model.times import TIME_MAX_US, TIME_MIN_US
 from tsvec.query.candidates import Candidates
-from tsvec.query.hits import JSON, RECORDS, construct, dump_fields, hit_fields, make_points
+from tsvec.query.hits import (
+    JSON,
+    RECORDS,
+    ReplySize,
+    construct,
+    dump_fields,
+    hit_fields,
+    make_points,
+)
 
 SAMPLES = [
     Sample("a", 3_000_000, (0.1, 0.0, 0.0, 0.0), metadata=b'{"n":1}', entity_type="ship"),
@@ -85,7 +93,7 @@ def found(windows, places, distances):
 
 def test_hits_keep_their_order_across_parts(windows):
     several = found(windows, [(1, 0), (0, 1), (0, 0)], [0.5, 1.0, 3.0])
-    hits = hit_fields(windows, several, ("metadata",))
+    hits = hit_fields(windows, several, ("metadata",), ReplySize())
     assert [(hit["seq"], hit["distance"], hit["similarity"]) for hit in hits] == [
         (3, 0.5, 1 / 1.5),
         (1, 1.0, 0.5),
@@ -97,8 +105,10 @@ def test_hits_keep_their_order_across_parts(windows):
 def test_json_is_that_of_the_records(windows, include):
     several = found(windows, [(1, 0), (0, 1), (0, 0)], [0.5, 1.0, 3.0])
     for candidates in (several, replace(several, score=np.array([0.3, 0.2, 0.1]))):
-        records = [construct(Hit, hit) for hit in hit_fields(windows, candidates, include)]
-        hits = hit_fields(windows, candidates, include, JSON)
+        records = [
+            construct(Hit, hit) for hit in hit_fields(windows, candidates, include, ReplySize())
+        ]
+        hits = hit_fields(windows, candidates, include, ReplySize(), JSON)
         assert [orjson.loads(dump_fields(hit)) for hit in hits] == [
             orjson.loads(record.model_dump_json()) for record in records
         ]

@@ -9,18 +9,18 @@ from collections.abc import Iterator
 import pytest
 
 from tsvec.engine.database import Database
-from tsvec.server.protocol import PatientProtocol
+from tsvec.model.limits import Limits
+from tsvec.model.settings import Settings
 from tsvec.server.serve import build_server
 from tsvec.storage.files import Files
 
-PATIENCE_SECONDS = 1.0
+PATIENCE_SECONDS = 1
 STOP_SECONDS_MAX = 30.0
 
 
 @pytest.fixture
-def patience(monkeypatch) -> float:
+def patience() -> float:
     """Seconds that a client has for a request, few."""
-    monkeypatch.setattr(PatientProtocol, "deadline_seconds", PATIENCE_SECONDS)
     return PATIENCE_SECONDS
 
 
@@ -31,9 +31,11 @@ def files() -> Files:
 
 
 @pytest.fixture
-def database(tmp_path, files) -> Iterator[Database]:
+def database(tmp_path, files, request) -> Iterator[Database]:
     """What the server serves: the collection `c`."""
-    with Database(tmp_path / "data", files=files) as database:
+    given = {"deadline_seconds": PATIENCE_SECONDS} if "patience" in request.fixturenames else {}
+    settings = Settings(limits=Limits(**given))
+    with Database(tmp_path / "data", files=files, settings=settings) as database:
         database.create_collection("c", dim=2, metric="l2")
         yield database
 

@@ -24,6 +24,9 @@ class Clock:
     def now_us(self) -> int:
         return 255
 
+    def elapsed_us(self) -> int:
+        return 0
+
     def new_history(self) -> int:
         return 1
 

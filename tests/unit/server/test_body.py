@@ -11,18 +11,22 @@ from starlette.requests import ClientDisconnect, Request
 
 from tsvec.model.collections import CollectionPatch
 from tsvec.model.errors import InvalidRequestError, TooLargeError
+from tsvec.model.limits import Limits, in_force
+from tsvec.model.strict_json import decode_object
 from tsvec.server.body import (
     JSON,
     MERGE_PATCH,
+    BodyBounds,
     header,
     inflate,
     media_type_of,
     read_body,
     read_json,
-    read_object,
+    read_json_body,
 )
 
 LIMIT = 1_000
+BOUNDS = BodyBounds("body_bytes_max", LIMIT)
 
 
 def request(*chunks: bytes | None, **headers: str) -> Request:
@@ -40,7 +44,8 @@ def request(*chunks: bytes | None, **headers: str) -> Request:
 
 
 def read(*chunks: bytes | None, **headers: str) -> bytes:
-    return asyncio.run(read_body(request(*chunks, **headers), LIMIT))
+    with in_force(Limits(body_bytes_max=LIMIT)):
+        return asyncio.run(read_body(request(*chunks, **headers), "body_bytes_max"))
 
 
 def test_chunks_are_joined():
@@ -76,15 +81,15 @@ def test_gzip_is_inflated(encoding):
 
 
 def test_members_are_joined():
-    assert inflate(gzip.compress(b"a") + gzip.compress(b"b"), LIMIT) == b"ab"
+    assert inflate(gzip.compress(b"a") + gzip.compress(b"b"), BOUNDS) == b"ab"
 
 
 def test_inflation_is_bounded():
-    assert len(inflate(gzip.compress(bytes(LIMIT)), LIMIT)) == LIMIT
+    assert len(inflate(gzip.compress(bytes(LIMIT)), BOUNDS)) == LIMIT
     with pytest.raises(TooLargeError):
-        inflate(gzip.compress(bytes(LIMIT + 1)), LIMIT)
+        inflate(gzip.compress(bytes(LIMIT + 1)), BOUNDS)
     with pytest.raises(TooLargeError):
-        inflate(gzip.compress(bytes(LIMIT)) + gzip.compress(b"x"), LIMIT)
+        inflate(gzip.compress(bytes(LIMIT)) + gzip.compress(b"x"), BOUNDS)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +99,7 @@ def test_inflation_is_bounded():
 )
 def test_damaged_gzip(body):
     with pytest.raises(InvalidRequestError, match="gzip"):
-        inflate(body, LIMIT)
+        inflate(body, BOUNDS)
 
 
 def test_an_unknown_encoding():
@@ -118,7 +123,7 @@ def test_json_becomes_a_record():
 
 def read_any(body: bytes, media_type: str) -> dict[str, object]:
     given = request(body, content_type=media_type)
-    return asyncio.run(read_object(given, MERGE_PATCH, JSON))
+    return decode_object(asyncio.run(read_json_body(given, MERGE_PATCH, JSON)))
 
 
 @pytest.mark.parametrize("media_type", [JSON, MERGE_PATCH, f"{MERGE_PATCH}; charset=utf-8"])

@@ -19,8 +19,10 @@ class Collection:
         self.futures: list[Promise] = []
         self.failure: Exception | None = None
 
-    def enqueue(self, batch: object, on_error: str, promise: Promise, on_conflict: str) -> None:
-        assert (on_error, on_conflict) == ("reject_all", "ignore")
+    def enqueue(
+        self, batch: object, on_error: str, promise: Promise, on_conflict: str, once: None
+    ) -> None:
+        assert (on_error, on_conflict, once) == ("reject_all", "ignore", None)
         if self.failure is not None:
             raise self.failure
         assert promise.set_running_or_notify_cancel()

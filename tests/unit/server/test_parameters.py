@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from tsvec.model.errors import InvalidRequestError
 from tsvec.model.filters.parser import parse_filter
-from tsvec.model.limits import LIMITS
+from tsvec.model.limits import LIMITS, in_force
 from tsvec.model.lists.requests import EntitiesRequest, PointsRequest
 from tsvec.model.queries import DeletedPointsRequest, HistoryRequest, WindowsRequest
 from tsvec.model.times import SEQ_MAX, AsOf, time_from_rfc3339
@@ -23,6 +23,12 @@ from tsvec.server.parameters import (
     read_query,
     refuse_query,
 )
+
+
+@pytest.fixture(autouse=True)
+def _default_limits():
+    with in_force(LIMITS):
+        yield
 
 
 def request(query: str = "", **path: str) -> Request:

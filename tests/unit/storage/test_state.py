@@ -9,7 +9,9 @@ import pytest
 
 from tests.unit.storage.samples import files_with, with_bit_flipped
 from tsvec.model.errors import CorruptError
+from tsvec.storage.checksums import sha256_of
 from tsvec.storage.files import Files
+from tsvec.storage.manifest import FileEntry
 from tsvec.storage.state import STATE_SCHEMAS, read_state, write_state
 
 
@@ -34,6 +36,12 @@ def tables(count: int) -> dict[str, pa.Table]:
             numbers,
             [number * 10**12 for number in numbers],
             ['{"é":1}' if number % 2 else None for number in numbers],
+        ],
+        "replies": [
+            [number.to_bytes(16, "big") for number in numbers],
+            [number.to_bytes(16, "little") for number in numbers],
+            numbers,
+            [b"\0\xff" * (number % 3) for number in numbers],
         ],
     }
     return {
@@ -62,9 +70,21 @@ def test_it_comes_back_in_order(paths, duck, count):
 @pytest.mark.parametrize("change", [{"attributes": None}, {"surprise": pa.table({"a": [1]})}])
 def test_a_state_is_all_of_its_tables(paths, duck, change):
     given = {name: table for name, table in (tables(1) | change).items() if table is not None}
-    with pytest.raises(ValueError, match="the state is entities, past_types, attributes, not"):
+    with pytest.raises(
+        ValueError, match="the state is entities, past_types, attributes, replies, not"
+    ):
         write_state(Files(), duck, paths, 42, given, 7)
     assert list(paths.state.iterdir()) == []
+
+
+def test_a_state_from_before_replies_were_kept_has_none(paths, duck):
+    earlier = {name: table for name, table in tables(3).items() if name != "replies"}
+    path = paths.state / "state-42-00000007.duckdb"
+    duck.write(path, earlier)
+    entry = FileEntry(path=f"state/{path.name}", size=path.stat().st_size, sha256=sha256_of(path))
+    found = read_state(duck, paths, entry)
+    assert found["replies"].equals(STATE_SCHEMAS["replies"].empty_table())
+    assert found["entities"].equals(earlier["entities"])
 
 
 def test_damage_is_refused_by_name(paths, duck):

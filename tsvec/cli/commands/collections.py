@@ -18,6 +18,7 @@ from tsvec.cli.options import (
     CursorOption,
     DataOption,
     EndOption,
+    IdempotencyKeyOption,
     JsonOption,
     LimitOption,
     NameArgument,
@@ -107,6 +108,7 @@ def create(
     retention: _Retention = None,
     history_horizon: _Horizon = None,
     space: _Space = None,
+    idempotency_key: IdempotencyKeyOption = None,
     url: UrlOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
@@ -116,7 +118,9 @@ def create(
     if space is not None:
         wanted["space"] = space
     with open_target(url, data, create=True) as target:
-        target.create_collection(name, dim=dim, metric=metric, **wanted)
+        target.create_collection(
+            name, dim=dim, metric=metric, idempotency_key=idempotency_key, **wanted
+        )
         made = target.get_collection(name)
     show(made, render.collection(made), as_json=as_json)
 
@@ -128,6 +132,7 @@ def update(
     retention: _Retention = None,
     history_horizon: _Horizon = None,
     space: _Space = None,
+    idempotency_key: IdempotencyKeyOption = None,
     url: UrlOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
@@ -138,7 +143,7 @@ def update(
         wanted["space"] = space
     record_of(CollectionPatch, wanted)
     with open_target(url, data) as target:
-        changed = target.update_collection(name, **wanted)
+        changed = target.update_collection(name, idempotency_key=idempotency_key, **wanted)
     show(changed, render.collection(changed), as_json=as_json)
 
 
@@ -146,15 +151,17 @@ def update(
 def delete_collection(
     name: NameArgument,
     yes: YesOption = False,
+    idempotency_key: IdempotencyKeyOption = None,
     url: UrlOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Delete a collection and all its points, for good."""
     with open_target(url, data) as target:
-        count = target.collection(name).get_collection_stats().points
-        ask_first(f"delete {name!r} with {render.plural(count, 'point')} for good?", yes=yes)
-        target.delete_collection(name)
+        if not yes:
+            count = target.collection(name).get_collection_stats().points
+            ask_first(f"delete {name!r} with {render.plural(count, 'point')} for good?", yes=False)
+        target.delete_collection(name, idempotency_key=idempotency_key)
     show({"deleted": name}, Text(f"{name!r} is gone"), as_json=as_json)
 
 

@@ -19,6 +19,7 @@ from tsvec.cli.options import (
     EndOption,
     EntityArgument,
     FilterOption,
+    IdempotencyKeyOption,
     JsonOption,
     LimitOption,
     OrderOption,
@@ -160,6 +161,7 @@ def history(
 def delete_entity(
     entity: EntityArgument,
     yes: YesOption = False,
+    idempotency_key: IdempotencyKeyOption = None,
     url: UrlOption = None,
     data: DataOption = None,
     collection: CollectionOption = DEFAULT_COLLECTION,
@@ -168,9 +170,10 @@ def delete_entity(
     """Delete an entity: its points, its type and its attributes."""
     with open_target(url, data) as target:
         where = target.collection(collection).entities
-        count = where.get_entity(entity).points
-        ask_first(f"delete {entity!r} with {render.plural(count, 'point')}?", yes=yes)
-        reply = where.delete_entity(entity)
+        if not yes:
+            count = where.get_entity(entity).points
+            ask_first(f"delete {entity!r} with {render.plural(count, 'point')}?", yes=yes)
+        reply = where.delete_entity(entity, idempotency_key=idempotency_key)
     show(reply, render.deletion(reply, asked=False), as_json=as_json)
 
 
@@ -181,6 +184,7 @@ def attributes(
     patch: _PatchOption = None,
     as_of: AsOfOption = None,
     wait_for_seq: WaitOption = None,
+    idempotency_key: IdempotencyKeyOption = None,
     url: UrlOption = None,
     data: DataOption = None,
     collection: CollectionOption = DEFAULT_COLLECTION,
@@ -192,9 +196,9 @@ def attributes(
     with open_target(url, data) as target:
         where = target.collection(collection).entities
         if value is not None:
-            reply = where.set_entity_attributes(entity, value)
+            reply = where.set_entity_attributes(entity, value, idempotency_key=idempotency_key)
         elif patch is not None:
-            reply = where.merge_entity_attributes(entity, patch)
+            reply = where.merge_entity_attributes(entity, patch, idempotency_key=idempotency_key)
         else:
             reply = where.get_entity_attributes(entity, as_of=as_of, wait_for_seq=wait_for_seq)
     show(reply, _attributes_view(reply), as_json=as_json)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import count
 from typing import Any
 
 import typer
@@ -23,6 +24,7 @@ from tsvec.cli.options import (
     EntityColumn,
     FileArgument,
     HorizonOption,
+    IdempotencyKeyOption,
     JsonOption,
     LatenessOption,
     MetadataColumns,
@@ -69,6 +71,7 @@ def ingest(
     retention: RetentionOption = None,
     history_horizon: HorizonOption = None,
     space: SpaceOption = None,
+    idempotency_key: IdempotencyKeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Load a file of points; its columns are found by their usual names."""
@@ -100,10 +103,13 @@ def ingest(
     begin = time.perf_counter()
     with open_target(url, data, create=True) as target, progress(file.name, source.rows) as advance:
         points = target.collection(collection)
+        keys = (idempotency_key and f"{idempotency_key}-{number}" for number in count())
         reply = load(
             prepare_all(source, plan, batch, on_error),
             begin=lambda found: _create(target, collection, {"dim": found} | given, asked=create),
-            send=lambda stream: ingest_arrow(points, stream, on_error, on_conflict, space),
+            send=lambda stream: ingest_arrow(
+                points, stream, on_error, on_conflict, space, next(keys)
+            ),
             advance=advance,
         )
     show(reply, render.ingest(reply, time.perf_counter() - begin), as_json=as_json)

@@ -18,6 +18,7 @@ from tsvec.cli.options import (
     EndOption,
     EntityArgument,
     FilterOption,
+    IdempotencyKeyOption,
     IdsOption,
     JsonOption,
     KeyOption,
@@ -125,6 +126,7 @@ def update_point(
         ),
     ],
     key: KeyOption = None,
+    idempotency_key: IdempotencyKeyOption = None,
     url: UrlOption = None,
     data: DataOption = None,
     collection: CollectionOption = DEFAULT_COLLECTION,
@@ -134,7 +136,7 @@ def update_point(
     ref = given_record(PointRef, entity_id=entity, timestamp=time, key=key)
     patch = record_of(PointPatch, {"metadata": metadata})
     with open_target(url, data) as target:
-        reply = target.collection(collection).update(ref, patch)
+        reply = target.collection(collection).update(ref, patch, idempotency_key)
     told = "stored and on disk" if reply.changed else "nothing changed"
     show(reply, render.point(reply.point, f"{told}, seq {reply.seq:,}"), as_json=as_json)
 

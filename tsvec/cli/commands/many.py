@@ -48,7 +48,7 @@ from tsvec.cli.options import (
 )
 from tsvec.cli.target import open_target
 from tsvec.model.collections import DEFAULT_COLLECTION
-from tsvec.model.limits import LIMITS
+from tsvec.model.limits import WIDEST
 from tsvec.model.nearest.requests import TemporalKnnWalkRequest
 from tsvec.model.queries import TemporalKnnBatchRequest, TemporalKnnRequest
 from tsvec.model.replies import TemporalKnnBatchReply
@@ -153,9 +153,9 @@ def _questions_of(file: Path) -> list[TemporalKnnRequest]:
             except ValidationError as error:
                 problem = invalid_request(error).message
                 raise typer.BadParameter(f"{file}, line {number}: {problem}") from None
-            if len(questions) > LIMITS.queries_max:
+            if len(questions) > WIDEST.queries_max:
                 raise typer.BadParameter(
-                    f"{file} has more than {LIMITS.queries_max} questions (queries_max)"
+                    f"{file} has more than {WIDEST.queries_max} questions (queries_max)"
                 )
     return questions
 

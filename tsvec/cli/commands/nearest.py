@@ -31,7 +31,6 @@ from tsvec.cli.options import (
 )
 from tsvec.cli.target import open_target
 from tsvec.model.collections import DEFAULT_COLLECTION
-from tsvec.model.limits import LIMITS
 from tsvec.model.nearest.requests import TemporalDiffRequest, TemporalRangeRequest
 from tsvec.model.queries import TemporalKnnRequest
 from tsvec.model.validation import record_of
@@ -115,9 +114,7 @@ def within(
     at: AtOption = None,
     start: StartOption = None,
     end: EndOption = None,
-    limit: Annotated[
-        int, typer.Option("--limit", min=1, max=LIMITS.k_max, help="Points shown at most.")
-    ] = 100,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Points shown at most.")] = 100,
     types: TypesOption = None,
     ids: IdsOption = None,
     filter_: FilterOption = None,

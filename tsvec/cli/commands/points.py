@@ -19,6 +19,7 @@ from tsvec.cli.options import (
     DryRunOption,
     EndOption,
     FilterOption,
+    IdempotencyKeyOption,
     IdsOption,
     JsonOption,
     LimitOption,
@@ -51,6 +52,7 @@ def delete(
     filter_: FilterOption = None,
     dry_run: DryRunOption = False,
     yes: YesOption = False,
+    idempotency_key: IdempotencyKeyOption = None,
     url: UrlOption = None,
     data: DataOption = None,
     collection: CollectionOption = DEFAULT_COLLECTION,
@@ -64,9 +66,9 @@ def delete(
     with open_target(url, data) as target:
         where = target.collection(collection)
         reply = where.delete(counted)
-        if not dry_run and reply.deleted:
+        if not dry_run and (reply.deleted or idempotency_key):
             ask_first(f"delete {render.plural(reply.deleted, 'point')} of {collection!r}?", yes=yes)
-            reply = where.delete(counted.model_copy(update={"dry_run": False}))
+            reply = where.delete(counted.model_copy(update={"dry_run": False}), idempotency_key)
     show(reply, render.deletion(reply, asked=dry_run), as_json=as_json)
 
 
@@ -84,6 +86,7 @@ def restore(
     ] = None,
     dry_run: DryRunOption = False,
     yes: YesOption = False,
+    idempotency_key: IdempotencyKeyOption = None,
     url: UrlOption = None,
     data: DataOption = None,
     collection: CollectionOption = DEFAULT_COLLECTION,
@@ -96,11 +99,11 @@ def restore(
     with open_target(url, data) as target:
         where = target.collection(collection)
         reply = where.restore(counted)
-        if not dry_run and reply.restored:
+        if not dry_run and (reply.restored or idempotency_key):
             ask_first(
                 f"restore {render.plural(reply.restored, 'point')} of {collection!r}?", yes=yes
             )
-            reply = where.restore(counted.model_copy(update={"dry_run": False}))
+            reply = where.restore(counted.model_copy(update={"dry_run": False}), idempotency_key)
     show(reply, render.restoration(reply, asked=dry_run), as_json=as_json)
 
 

@@ -9,17 +9,22 @@ import typer
 from tsvec.cli.commands.collections import collections, compact, create, update
 from tsvec.cli.commands.entities import entities, history
 from tsvec.cli.commands.ingest import ingest
+from tsvec.cli.commands.keys import keys
 from tsvec.cli.commands.listing import points
 from tsvec.cli.commands.many import query
 from tsvec.cli.commands.nearest import diff, knn, within
 from tsvec.cli.commands.points import delete, deleted, restore
+from tsvec.cli.commands.settings import usage
 from tsvec.cli.commands.system import system
+
+system.command("usage")(usage)
 
 GROUPS: Mapping[str, typer.Typer] = {
     "collections": collections,
     "points": points,
     "entities": entities,
     "query": query,
+    "keys": keys,
     "system": system,
 }
 """By the tags of the API; every operation is a command of its tag's group."""
@@ -36,6 +41,7 @@ SHORTCUTS: Mapping[str, Callable[..., None]] = {
     "create": create,
     "update": update,
     "compact": compact,
+    "usage": usage,
 }
 """Commands of the groups that are typed every day, without the group."""
 
@@ -45,6 +51,10 @@ OPERATIONS: Mapping[str, str] = {
     "get_metrics": "system metrics",
     "get_openapi": "system openapi",
     "get_info": "system info",
+    "get_usage": "system usage",
+    "create_key": "keys create",
+    "list_keys": "keys list",
+    "revoke_key": "keys revoke",
     "create_collection": "collections create",
     "list_collections": "collections list",
     "get_collection": "collections get",

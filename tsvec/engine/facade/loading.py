@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tsvec.model.errors import InvalidRequestError, TsvecError
-from tsvec.model.limits import LIMITS
+from tsvec.model.limits import limits
 from tsvec.model.points import PointBatch
 from tsvec.model.replies import IngestReply
 
@@ -28,7 +28,7 @@ class Load:
             self._reply = reply
             return
         sums = {name: getattr(before, name) + getattr(reply, name) for name in _COUNTS}
-        errors = [*before.errors, *reply.errors][: LIMITS.batch_rows_max]
+        errors = [*before.errors, *reply.errors][: limits().batch_rows_max]
         self._reply = reply.model_copy(update={**sums, "errors": errors})
 
     def reply(self) -> IngestReply:

@@ -17,7 +17,6 @@ from tsvec.model.nearest.requests import (
 from tsvec.model.queries import TemporalKnnBatchRequest, TemporalKnnRequest
 from tsvec.model.replies import TemporalKnnBatchReply, TemporalKnnReply
 from tsvec.model.times import AsOf
-from tsvec.model.validation import given_record
 from tsvec.query.knn import Choices, PreparedKnn, answer_knn, encode_knn, prepare_knn
 from tsvec.query.nearest.diff import answer_diff
 from tsvec.query.nearest.within import answer_range
@@ -34,13 +33,13 @@ class NearestReads(Handle):
         `end_time`, `k`, `entity_types`, `entity_ids`, `filter`, `distinct`, `time_decay`, `space`,
         `include`, `explain`, `as_of`, `wait_for_seq`.
         """
-        return self.answer(given_record(TemporalKnnRequest, query_vector=query_vector, **request))
+        return self.answer(self._given(TemporalKnnRequest, query_vector=query_vector, **request))
 
     def temporal_knn_batch(
         self, queries: Sequence[TemporalKnnRequest | Mapping[str, Any]]
     ) -> TemporalKnnBatchReply:
         """Many such questions, answered from one window set, in this order."""
-        return self.answer_batch(given_record(TemporalKnnBatchRequest, queries=list(queries)))
+        return self.answer_batch(self._given(TemporalKnnBatchRequest, queries=list(queries)))
 
     def temporal_knn_walk(
         self, query_vector: Any = None, *, as_of_each: Sequence[Any], **request: Any
@@ -50,7 +49,7 @@ class NearestReads(Handle):
         Keywords are the fields of `TemporalKnnRequest` but `as_of`.
         """
         fields = {"query_vector": query_vector, "as_of_each": list(as_of_each)} | request
-        return self.answer_walk(given_record(TemporalKnnWalkRequest, **fields))
+        return self.answer_walk(self._given(TemporalKnnWalkRequest, **fields))
 
     def temporal_range(self, query_vector: Any = None, **request: Any) -> TemporalRangeReply:
         """All points within `radius` of a vector or an entity inside a time range, nearest first.
@@ -59,7 +58,7 @@ class NearestReads(Handle):
         `start_time`, `end_time`, `entity_types`, `entity_ids`, `filter`, `space`, `include`,
         `explain`, `as_of`, `wait_for_seq`.
         """
-        fields = given_record(TemporalRangeRequest, query_vector=query_vector, **request)
+        fields = self._given(TemporalRangeRequest, query_vector=query_vector, **request)
         return self.answer_range(fields)
 
     def temporal_diff(self, query_vector: Any = None, **request: Any) -> TemporalDiffReply:
@@ -70,7 +69,7 @@ class NearestReads(Handle):
         `include`, `explain`, `as_of`, `wait_for_seq`.
         """
         return self.answer_diff(
-            given_record(TemporalDiffRequest, query_vector=query_vector, **request)
+            self._given(TemporalDiffRequest, query_vector=query_vector, **request)
         )
 
     def answer(self, request: TemporalKnnRequest) -> TemporalKnnReply:
@@ -91,11 +90,11 @@ class NearestReads(Handle):
 
     def answer_range(self, request: TemporalRangeRequest) -> TemporalRangeReply:
         """`temporal_range` for a request record."""
-        return answer_range(self._store().read(request.as_of, request.wait_for_seq), request)
+        return answer_range(self._read(request.as_of, request.wait_for_seq), request)
 
     def answer_diff(self, request: TemporalDiffRequest) -> TemporalDiffReply:
         """`temporal_diff` for a request record."""
-        return answer_diff(self._store().read(request.as_of, request.wait_for_seq), request)
+        return answer_diff(self._read(request.as_of, request.wait_for_seq), request)
 
     def prepare(self, request: TemporalKnnRequest) -> PreparedKnn:
         """Plan a question on the collection as it is asked for; raises what is wrong with it.
@@ -103,7 +102,7 @@ class NearestReads(Handle):
         `plan.cost_us` of the result says roughly how long the answer takes.
         """
         store = self._store()
-        windows = store.read(request.as_of, request.wait_for_seq)
+        windows = store.read(request.as_of, request.wait_for_seq, self.deadline)
         return prepare_knn(windows, _with_decay_at(store, windows, request))
 
     def prepare_batch(self, request: TemporalKnnBatchRequest) -> tuple[list[PreparedKnn], int]:
@@ -138,14 +137,14 @@ class NearestReads(Handle):
     ) -> tuple[list[PreparedKnn], int]:
         """Plan questions of one request; those of one moment share a window set, and rows."""
         store = self._store()
-        present = store.read(wait_for_seq=wait_for_seq)
+        present = store.read(None, wait_for_seq, self.deadline)
         states: dict[AsOf | None, WindowSet] = {None: present}
         choices = Choices()
         questions = []
         for place, query in enumerate(queries):
             try:
                 if query.as_of not in states:
-                    states[query.as_of] = store.read(query.as_of)
+                    states[query.as_of] = store.read(query.as_of, None, self.deadline)
                 windows = states[query.as_of]
                 query = _with_decay_at(store, windows, query)  # noqa: PLW2901
                 questions.append(prepare_knn(windows, query, choices))

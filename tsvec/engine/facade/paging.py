@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tsvec.engine.published import Published
+from tsvec.model.bounds.deadline import NEVER, Deadline
 from tsvec.model.errors import GoneError
 from tsvec.model.queries import PageRequest
 from tsvec.model.times import AsOf
@@ -11,7 +12,7 @@ from tsvec.query.lists.cursors import read_cursor
 from tsvec.window.window_set import WindowSet
 
 
-def read_page(collection: Published, request: PageRequest) -> WindowSet:
+def read_page(collection: Published, request: PageRequest, deadline: Deadline = NEVER) -> WindowSet:
     """The window set of the moment a list was begun at, which is now on its first page.
 
     InvalidRequestError for a cursor of another question, GoneError once that moment lies beyond the
@@ -19,12 +20,12 @@ def read_page(collection: Published, request: PageRequest) -> WindowSet:
     """
     cursor = read_cursor(collection.windows.history, request)
     if cursor is None:
-        return collection.read(request.as_of, request.wait_for_seq)
+        return collection.read(request.as_of, request.wait_for_seq, deadline)
     last = collection.windows.seq
     if cursor.seq > last:
         raise invalid_field("cursor", f"names change {cursor.seq}, but the last one is {last}")
     try:
-        return collection.read(AsOf(seq=cursor.seq), request.wait_for_seq)
+        return collection.read(AsOf(seq=cursor.seq), request.wait_for_seq, deadline)
     except GoneError:
         horizon = collection.windows.config.history_horizon
         raise GoneError(

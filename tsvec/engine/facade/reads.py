@@ -15,7 +15,6 @@ from tsvec.model.lists.replies import PointList
 from tsvec.model.lists.requests import PointRequest, PointsRequest, ReadPointsRequest
 from tsvec.model.queries import DeletedPointsRequest, Include, WindowsRequest
 from tsvec.model.replies import DeletedPointList, Point
-from tsvec.model.validation import given_record
 from tsvec.query.deleted import page_deleted
 from tsvec.query.lists.point import describe_point
 from tsvec.query.lists.points import page_points
@@ -34,11 +33,11 @@ class PointReads(Handle):
         Keywords are the fields of `PointsRequest`: `start_time`, `end_time`, `entity_ids`,
         `entity_types`, `filter`, `order`, `include`, `limit`, `cursor`, `as_of`, `wait_for_seq`.
         """
-        return self.points(given_record(PointsRequest, **request))
+        return self.points(self._given(PointsRequest, **request))
 
     def points(self, request: PointsRequest) -> PointList:
         """`list_points` for a request record."""
-        return page_points(read_page(self._store(), request), request)
+        return page_points(read_page(self._store(), request, self.deadline), request)
 
     def read_points(self, **request: Any) -> pa.RecordBatchReader:
         """All points of a time range as columns, in order of event time and then of seq.
@@ -49,9 +48,9 @@ class PointReads(Handle):
         call. The reader hands out batches of a few MB as they are asked for, and keeps the files of
         that moment until it is read to its end or let go; it ends with the database.
         """
-        wanted = given_record(ReadPointsRequest, **request)
+        wanted = self._given(ReadPointsRequest, **request)
         store = self._store()
-        windows = store.read(wanted.as_of, wanted.wait_for_seq)
+        windows = self._read(wanted.as_of, wanted.wait_for_seq)
         return points_reader(windows, wanted, store.check_open)
 
     def get_point(
@@ -65,7 +64,7 @@ class PointReads(Handle):
         wait_for_seq: int | None = None,
     ) -> Point:
         """One point, by what identifies it; NotFoundError if it is not there."""
-        request = given_record(
+        request = self._given(
             PointRequest,
             entity_id=entity_id,
             timestamp=timestamp,
@@ -78,7 +77,7 @@ class PointReads(Handle):
 
     def point(self, request: PointRequest) -> Point:
         """`get_point` for a request record."""
-        return describe_point(self._store().read(request.as_of, request.wait_for_seq), request)
+        return describe_point(self._read(request.as_of, request.wait_for_seq), request)
 
     def list_windows(self, **request: Any) -> WindowList:
         """One page of the windows that hold points of a time range, oldest first.
@@ -86,11 +85,11 @@ class PointReads(Handle):
         Keywords are the fields of `WindowsRequest`: `start_time`, `end_time`, `limit`, `cursor`,
         `as_of`, `wait_for_seq`.
         """
-        return self.windows(given_record(WindowsRequest, **request))
+        return self.windows(self._given(WindowsRequest, **request))
 
     def windows(self, request: WindowsRequest) -> WindowList:
         """`list_windows` for a request record."""
-        return page_windows(read_page(self._store(), request), request)
+        return page_windows(read_page(self._store(), request, self.deadline), request)
 
     def list_deleted_points(self, **request: Any) -> DeletedPointList:
         """One page of the deleted points that can be brought back, the newest deletion first.
@@ -98,9 +97,10 @@ class PointReads(Handle):
         Keywords are the fields of `DeletedPointsRequest`: `entity_ids`, `start_time`, `end_time`,
         `limit`, `cursor`, `as_of`, `wait_for_seq`.
         """
-        return self.deleted(given_record(DeletedPointsRequest, **request))
+        return self.deleted(self._given(DeletedPointsRequest, **request))
 
     def deleted(self, request: DeletedPointsRequest) -> DeletedPointList:
         """`list_deleted_points` for a request record."""
         store = self._store()
-        return page_deleted(read_page(store, request), store.oldest_as_of(), request)
+        windows = read_page(store, request, self.deadline)
+        return page_deleted(windows, store.oldest_as_of(), request)

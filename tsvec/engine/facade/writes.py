@@ -15,18 +15,20 @@ from tsvec.engine.intake.frames import FramePlan, batch_of_frame, batch_of_table
 from tsvec.engine.intake.pieces import PIECE_ROWS, check_piece_rows, decode_piece, read_pieces
 from tsvec.engine.intake.points import PointLike, points_to_batch
 from tsvec.engine.intake.refused_rows import refuse_rows
+from tsvec.engine.retries.fingerprints import parts_of_batch, parts_of_records
 from tsvec.engine.store import CollectionStore
 from tsvec.engine.writing.removal import preview_delete, preview_restore, select_living
 from tsvec.engine.writing.tasks import DeleteTask, IngestTask, Promise, RestoreTask, UpdateTask
 from tsvec.model.collections import DEFAULT_COLLECTION, CollectionConfig
 from tsvec.model.errors import ConflictError, InvalidRequestError
+from tsvec.model.limits import in_force
 from tsvec.model.lists.replies import UpdateReply
 from tsvec.model.lists.requests import PointPatch
 from tsvec.model.points import OnConflict, OnError, PointBatch
 from tsvec.model.queries import DeletePointsRequest, PointRef, RestorePointsRequest
 from tsvec.model.replies import DeleteReply, IngestReply, RestoreReply
+from tsvec.model.retries.once import IdempotencyKey, Once, once_given
 from tsvec.model.times import TIME_MIN_US
-from tsvec.model.validation import given_record, record_of
 from tsvec.window.entities import EntityDraft, EntityRegistry
 from tsvec.window.masks.row_filter import RowFilter
 from tsvec.window.window_set import WindowSet
@@ -44,6 +46,7 @@ class PointWrites(Handle):
         on_error: OnError = "reject_all",
         on_conflict: OnConflict = "replace",
         space: str | None = None,
+        idempotency_key: IdempotencyKey = None,
         **fields: Any,
     ) -> IngestReply:
         """Store points.
@@ -58,10 +61,11 @@ class PointWrites(Handle):
         and the keywords say where they do not: `columns` maps names to fields (None leaves one
         out), `vector` lists columns of single elements, `metadata` those to keep as metadata.
         """
-        batch = self._batch(points, on_error, fields)
+        with in_force(self._services.limits):
+            batch = self._batch(points, on_error, fields)
         if space is not None:
             batch = replace(batch, space=space)
-        return self.submit(batch, on_error, on_conflict).result()
+        return self.submit(batch, on_error, on_conflict, idempotency_key).result()
 
     def ingest_frames(
         self,
@@ -82,7 +86,6 @@ class PointWrites(Handle):
         at most `batch_rows_max` of the `errors`. Rows are counted over all frames. What fails stops
         the load; the error says which rows are stored. Everything else is as for `ingest`.
         """
-        check_piece_rows(commit_rows)
         plan = FramePlan.of(columns, vector, metadata)
 
         def decode(table: Any, first_row: int) -> PointBatch:
@@ -92,7 +95,8 @@ class PointWrites(Handle):
             )
 
         load = Load()
-        with load.told_in_errors():
+        with in_force(self._services.limits), load.told_in_errors():
+            check_piece_rows(commit_rows)
             for piece in read_pieces(frames, commit_rows):
                 for batch in decode_piece(piece, load.rows, decode):
                     load.add(batch, self.submit(batch, on_error, on_conflict).result())
@@ -103,10 +107,12 @@ class PointWrites(Handle):
         batch: PointBatch,
         on_error: OnError = "reject_all",
         on_conflict: OnConflict = "replace",
+        idempotency_key: IdempotencyKey = None,
     ) -> Future[IngestReply]:
         """The same for a batch, without waiting: the future resolves once it is fsynced."""
         future: Future[IngestReply] = Future()
-        self.enqueue(batch, on_error, future, on_conflict)
+        once = once_given(idempotency_key, parts_of_batch(batch, on_error, on_conflict))
+        self.enqueue(batch, on_error, future, on_conflict, once)
         return future
 
     def enqueue(
@@ -115,57 +121,96 @@ class PointWrites(Handle):
         on_error: OnError,
         promise: Promise[IngestReply],
         on_conflict: OnConflict = "replace",
+        once: Once | None = None,
     ) -> None:
         """The same, telling the outcome to a promise, in the writer's thread."""
         store = self._store_for(batch, on_error)
+        if once is not None and (again := store.ledger.find_record(once, IngestReply)) is not None:
+            promise.set_result(again)
+            return
         config = store.windows.config
         admitted = admit_batch(config, batch, on_error, store.cutoff(config))
-        self._services.writer.submit(IngestTask(store, admitted, on_error, on_conflict, promise))
+        task = IngestTask(store, admitted, on_error, on_conflict, promise, once)
+        self._services.writer.submit(task)
 
-    def delete_points(self, *, dry_run: bool = False, **selector: Any) -> DeleteReply:
+    def delete_points(
+        self, *, dry_run: bool = False, idempotency_key: IdempotencyKey = None, **selector: Any
+    ) -> DeleteReply:
         """Delete points: those in `points` (entity_id, timestamp, key), or all of `entity_ids`, of
         the range `start_time` to `end_time`, that a `filter` lets pass, or that are all of this.
         `dry_run` only counts them.
         """
-        return self.delete(given_record(DeletePointsRequest, dry_run=dry_run, **selector))
+        request = self._given(DeletePointsRequest, dry_run=dry_run, **selector)
+        return self.delete(request, idempotency_key)
 
-    def delete(self, request: DeletePointsRequest) -> DeleteReply:
+    def delete(
+        self, request: DeletePointsRequest, idempotency_key: IdempotencyKey = None
+    ) -> DeleteReply:
         """`delete_points` for a request record."""
         store = self._store()
         if request.dry_run:
-            return preview_delete(store.read(), request)
-        task = DeleteTask(store, request, row_filter=_evaluated(store.read(), request))
+            with in_force(self._services.limits):
+                return preview_delete(self._read(), request)
+        once = once_given(idempotency_key, parts_of_records("delete_points", request))
+        again = store.ledger.find_record(once, DeleteReply)
+        if again is not None:
+            return again
+        row_filter = _evaluated(self._read(), request)
+        task = DeleteTask(store, request, row_filter=row_filter, once=once)
         self._services.writer.submit(task)
         return task.future.result()
 
-    def restore_points(self, *, dry_run: bool = False, **selector: Any) -> RestoreReply:
+    def restore_points(
+        self, *, dry_run: bool = False, idempotency_key: IdempotencyKey = None, **selector: Any
+    ) -> RestoreReply:
         """Bring deleted points back, selected as for `delete_points`, or by the seqs of their
         deletions, `first_seq` to `last_seq`.
         """
-        return self.restore(given_record(RestorePointsRequest, dry_run=dry_run, **selector))
+        request = self._given(RestorePointsRequest, dry_run=dry_run, **selector)
+        return self.restore(request, idempotency_key)
 
-    def restore(self, request: RestorePointsRequest) -> RestoreReply:
+    def restore(
+        self, request: RestorePointsRequest, idempotency_key: IdempotencyKey = None
+    ) -> RestoreReply:
         """`restore_points` for a request record."""
         store = self._store()
         if request.dry_run:
-            return preview_restore(store.read(), store.oldest_as_of(), request)
-        task = RestoreTask(store, request)
+            with in_force(self._services.limits):
+                return preview_restore(self._read(), store.oldest_as_of(), request)
+        once = once_given(idempotency_key, parts_of_records("restore_points", request))
+        again = store.ledger.find_record(once, RestoreReply)
+        if again is not None:
+            return again
+        task = RestoreTask(store, request, once=once)
         self._services.writer.submit(task)
         return task.future.result()
 
     def update_point(
-        self, entity_id: str, timestamp: Any, metadata: Mapping[str, Any], *, key: str | None = None
+        self,
+        entity_id: str,
+        timestamp: Any,
+        metadata: Mapping[str, Any],
+        *,
+        key: str | None = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> UpdateReply:
         """Change some of a point's metadata by a merge patch (RFC 7396); null removes a member.
 
         NotFoundError if the point is not there.
         """
-        ref = given_record(PointRef, entity_id=entity_id, timestamp=timestamp, key=key)
-        return self.update(ref, record_of(PointPatch, {"metadata": metadata}))
+        ref = self._given(PointRef, entity_id=entity_id, timestamp=timestamp, key=key)
+        return self.update(ref, self._given(PointPatch, metadata=metadata), idempotency_key)
 
-    def update(self, ref: PointRef, patch: PointPatch) -> UpdateReply:
+    def update(
+        self, ref: PointRef, patch: PointPatch, idempotency_key: IdempotencyKey = None
+    ) -> UpdateReply:
         """`update_point` for records."""
-        task = UpdateTask(self._store(), ref, patch.metadata)
+        store = self._store()
+        once = once_given(idempotency_key, parts_of_records("update_point", ref, patch))
+        again = store.ledger.find_record(once, UpdateReply)
+        if again is not None:
+            return again
+        task = UpdateTask(store, ref, patch.metadata, once=once)
         self._services.writer.submit(task)
         return task.future.result()
 

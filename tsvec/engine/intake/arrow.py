@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from tsvec.engine.intake.arrow_stream import read_stream
 from tsvec.engine.intake.refused_rows import RefusedRows
 from tsvec.model.errors import InvalidRequestError, TooLargeError
-from tsvec.model.limits import LIMITS
+from tsvec.model.limits import limits
 from tsvec.model.points import (
     EMPTY_METADATA,
     EntityId,
@@ -175,7 +175,7 @@ def _metadata(column: Column | None, rows: int, refused: RefusedRows) -> list[by
     """Compact JSON of each row's metadata."""
     if column is None:
         return [EMPTY_METADATA] * rows
-    decode = _metadata_decoder(column.type)
+    decode, most = _metadata_decoder(column.type), limits().body_bytes_max
     found, total = [], 0
     for row, given in enumerate(_documents(column)):
         encoded = EMPTY_METADATA
@@ -188,9 +188,9 @@ def _metadata(column: Column | None, rows: int, refused: RefusedRows) -> list[by
                 refused.add(row, "metadata", str(error))
         found.append(encoded)
         total += len(encoded)
-        if total > LIMITS.body_bytes_max:
+        if total > most:
             raise TooLargeError(
-                f"the metadata of one request exceeds {LIMITS.body_bytes_max} bytes "
+                f"the metadata of one request exceeds {most} bytes "
                 "(body_bytes_max); send it in several"
             )
     return found
@@ -243,9 +243,10 @@ def _vectors(column: Column, dim: int | None, refused: RefusedRows) -> Float32Ar
     """The matrix of all vectors; rows that were refused are zero in it."""
     starts, lengths, values = _layout(column)
     null = column.is_null().to_numpy(zero_copy_only=False)
-    sized = ~null & (lengths > 0) & (lengths <= LIMITS.dim_max)
+    most = limits().dim_max
+    sized = ~null & (lengths > 0) & (lengths <= most)
     for row in np.flatnonzero(~sized):
-        refused.add(int(row), "vector", f"1 to {LIMITS.dim_max} numbers are required")
+        refused.add(int(row), "vector", f"1 to {most} numbers are required (dim_max)")
     if dim is None:
         dim = int(lengths[np.argmax(sized)]) if sized.any() else 1
     fits = sized & (lengths == dim)

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from tsvec.engine.intake.points import points_to_batch
 from tsvec.engine.intake.refused_rows import check_row_count
 from tsvec.model.errors import ErrorDetail, InvalidRequestError
-from tsvec.model.limits import LIMITS
+from tsvec.model.limits import limits
 from tsvec.model.points import (
     EntityId,
     EntityType,
@@ -82,7 +82,7 @@ def _fast_batch(columns: Mapping[str, Any], rows: int) -> PointBatch | None:
         and vectors.dtype.kind == "f"
         and vectors.ndim == 2
         and len(vectors) == rows > 0
-        and 0 < vectors.shape[1] <= LIMITS.dim_max
+        and 0 < vectors.shape[1] <= limits().dim_max
         and times.dtype.kind == "M"
         and times.shape == (rows,)
     ):

@@ -18,7 +18,7 @@ from tsvec.engine.intake.arrow import FIELDS, batch_from_table, joined, wrong_co
 from tsvec.engine.intake.refused_rows import check_row_count
 from tsvec.engine.intake.structured import is_structured, table_of_array
 from tsvec.model.errors import InvalidRequestError, TooLargeError, did_you_mean
-from tsvec.model.limits import LIMITS
+from tsvec.model.limits import limits
 from tsvec.model.points import OnError, PointBatch
 from tsvec.model.validation import invalid_field
 
@@ -134,13 +134,13 @@ def batch_of_frame(
             "a reader can be read once only, whatever becomes of its points; "
             "give it to ingest_frames, or read it first with read_all()"
         )
-    batches, rows = [], 0
+    batches, rows, most = [], 0, limits().batch_rows_max
     schema, stream = read_batches(frame)
     for batch in stream:
         rows += batch.num_rows
-        if rows > LIMITS.batch_rows_max:
+        if rows > most:
             raise TooLargeError(
-                f"a frame of more than {LIMITS.batch_rows_max} rows (batch_rows_max) is too large "
+                f"a frame of more than {most} rows (batch_rows_max) is too large "
                 "for one commit; ingest_frames stores it in several"
             )
         batches.append(batch)

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from tsvec.engine.intake.frames import is_frame, read_batches
 from tsvec.model.errors import InvalidRequestError, TooLargeError
-from tsvec.model.limits import LIMITS
+from tsvec.model.limits import limits
 from tsvec.model.points import PointBatch
 from tsvec.model.validation import invalid_field
 
@@ -21,8 +21,8 @@ def check_piece_rows(rows: int) -> None:
     """InvalidRequestError unless a commit may have so many rows."""
     if isinstance(rows, bool) or not isinstance(rows, int):
         raise invalid_field("commit_rows", "is a whole number")
-    if not 1 <= rows <= LIMITS.batch_rows_max:
-        raise invalid_field("commit_rows", f"must be 1 to {LIMITS.batch_rows_max}")
+    if not 1 <= rows <= limits().batch_rows_max:
+        raise invalid_field("commit_rows", f"must be 1 to {limits().batch_rows_max}")
 
 
 def read_pieces(frames: Any, rows: int) -> Iterator[pa.Table]:
@@ -68,7 +68,7 @@ def decode_piece(
 def _cut(frame: Any, rows: int) -> Iterator[pa.Table]:
     schema, batches = read_batches(frame)
     held: list[Any] = []
-    room, space = rows, float(LIMITS.body_bytes_max)
+    room, space = rows, float(limits().body_bytes_max)
     for batch in batches:
         size = batch.nbytes / max(1, batch.num_rows)
         begin = 0
@@ -76,7 +76,7 @@ def _cut(frame: Any, rows: int) -> Iterator[pa.Table]:
             fits = int(min(room, space / size)) if size else room
             if not fits and held:
                 yield pa.Table.from_batches(held, schema)
-                held, room, space = [], rows, float(LIMITS.body_bytes_max)
+                held, room, space = [], rows, float(limits().body_bytes_max)
                 continue
             held.append(batch.slice(begin, max(1, fits)))
             taken = held[-1].num_rows

@@ -6,8 +6,10 @@ A row that cannot be stored refuses the request with an `InvalidRequestError` na
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,6 +19,7 @@ from pydantic_core import from_json, to_json
 from tsvec.engine.intake.arrow import batch_from_arrow
 from tsvec.engine.intake.refused_rows import RefusedRows, check_row_count, empty_batch
 from tsvec.model.errors import InvalidRequestError
+from tsvec.model.limits import limits
 from tsvec.model.points import IngestRequest, OnConflict, OnError, PointBatch, PointInput
 from tsvec.model.strict_json import decode_json, refuse_byte_order_mark, refuse_repeated_keys
 from tsvec.model.validation import invalid_request
@@ -25,6 +28,9 @@ JSON = "application/json"
 NDJSON = "application/x-ndjson"
 ARROW = "application/vnd.apache.arrow.stream"
 MEDIA_TYPES = (JSON, NDJSON, ARROW)
+
+_LINE = re.compile(rb"\S[^\n]*")
+"""A line that is not blank."""
 
 PointLike: TypeAlias = PointInput | Mapping[str, Any]
 Policy: TypeAlias = tuple[OnError, OnConflict]
@@ -138,7 +144,9 @@ def _without_rows(document: dict[str, Any]) -> IngestRequest:
 
 def _from_ndjson(body: bytes, on_error: OnError, dim: int | None) -> PointBatch:
     refuse_byte_order_mark(body)
-    lines = [line for line in body.split(b"\n") if line.strip()]
+    # No further than needed: a body may hold nothing but the ends of lines, millions of them.
+    found = islice(_LINE.finditer(body), limits().batch_rows_max + 1)
+    lines = [line.group() for line in found]
     check_row_count(len(lines))
     refused = RefusedRows(on_error)
 

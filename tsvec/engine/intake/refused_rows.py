@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from tsvec.model.errors import ErrorDetail, InvalidRequestError, TooLargeError, TsvecError
-from tsvec.model.limits import LIMITS
+from tsvec.model.limits import limits
 from tsvec.model.points import OnError, PointBatch, RowError
 from tsvec.model.validation import DETAILS_MAX, detail_at, details_of, refusal
 
@@ -20,9 +20,10 @@ Good = TypeVar("Good")
 
 def check_row_count(rows: int) -> None:
     """TooLargeError if there are more rows than a batch may have, InvalidRequestError if none."""
-    if rows > LIMITS.batch_rows_max:
+    most = limits().batch_rows_max
+    if rows > most:
         raise TooLargeError(
-            f"{rows} points exceed the limit of {LIMITS.batch_rows_max} in one request "
+            f"{rows} points exceed the limit of {most} in one request "
             "(batch_rows_max); send them in several"
         )
     if rows == 0:

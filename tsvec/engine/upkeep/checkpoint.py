@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from tsvec.engine.retries.ledger import LedgerSnapshot
 from tsvec.engine.store import CollectionStore
 from tsvec.storage.files import SyncFailedError
 from tsvec.storage.manifest import FileEntry, LogEntry, Manifest, PartitionEntry
@@ -62,6 +63,8 @@ class _Snapshot:
     seq: int = 0
     recorded_at: int = 0
     tables: dict[str, pa.Table] | None = None
+    replies: LedgerSnapshot = field(default_factory=LedgerSnapshot)
+    replies_added: int = 0
     saves: list[tuple[SealedPart, Deaths, int | None]] = field(default_factory=list)
     unsaved_from: int | None = None
     purged: tuple[int, int] | None = None
@@ -88,7 +91,7 @@ def commit_manifest(store: CollectionStore, arrangement: Arrangement) -> None:
         if not store.is_doubtful:
             _remove_unnamed(store, before)
         raise
-    store.hold(lambda _: _adopt(store, manifest))
+    store.hold(lambda _: _adopt(store, manifest, snapshot))
     kept = {file.path for file in manifest.live_files()}
     for file in before.live_files():
         if file.path not in kept and not file.path.startswith("partitions/"):
@@ -104,8 +107,9 @@ def _remove_unnamed(store: CollectionStore, manifest: Manifest) -> None:
                 store.ground.files.remove(path)
 
 
-def _adopt(store: CollectionStore, manifest: Manifest) -> None:
+def _adopt(store: CollectionStore, manifest: Manifest, snapshot: _Snapshot) -> None:
     store.manifest = manifest
+    store.ledger.added -= snapshot.replies_added
     store.configured = [entry for entry in store.configured if entry[0] >= manifest.purged_seq]
 
 
@@ -124,8 +128,8 @@ def _take(
     parts = [*live, *(fresh.part for fresh in arrangement.fresh)]
     new = {fresh.part.name for fresh in arrangement.fresh}
     dirty = [part for part in parts if part.unfolded.unsaved_from is not None]
-    cost = len(store.registry) + sum(part.unfolded.count for part in dirty)
-    since = windows.seq - store.manifest.state_seq
+    cost = len(store.registry) + len(store.ledger) + sum(part.unfolded.count for part in dirty)
+    since = windows.seq - store.manifest.state_seq + store.ledger.added
     due = since > 0 and cost <= max(_CHANGES_MIN, since)
     snapshot.seq, snapshot.recorded_at = windows.seq, windows.recorded_at
     if due or expired:
@@ -135,6 +139,8 @@ def _take(
             now = store.ground.expiry.now_us()
             snapshot.purged = (oldest, now - windows.config.horizon_us)
         snapshot.tables = store.registry.to_tables()
+        snapshot.replies = store.ledger.snapshot()
+        snapshot.replies_added = store.ledger.added
     else:
         dirty = [part for part in dirty if part.name in new]
     snapshot.saves = [(part, *part.unfolded.begin_save()) for part in dirty]
@@ -159,7 +165,8 @@ def _write(
     state, state_seq = before.state, before.state_seq
     if snapshot.tables is not None:
         duck, state_seq = store.ground.duck, snapshot.seq
-        state = write_state(files, duck, store.paths, state_seq, snapshot.tables, generation)
+        tables = snapshot.tables | {"replies": snapshot.replies.to_table()}
+        state = write_state(files, duck, store.paths, state_seq, tables, generation)
     sealed_seq = max(before.sealed_seq, arrangement.sealed_seq)
     needed = [sealed_seq, state_seq]
     if snapshot.unsaved_from is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Sequence
 
+from tsvec.engine.access.problems import Problem
 from tsvec.engine.clock import Clock
 from tsvec.engine.store import CollectionStore
 from tsvec.engine.upkeep.compacting import (
@@ -48,7 +49,7 @@ class Maintainer:
         self._runs: dict[str, CompactionRun] = {}
         self.scrubber = scrubber
         self.thread = threading.Thread(target=self._run, name="tsvec-maintainer", daemon=True)
-        self.problem: str | None = None
+        self.problem: Problem | None = None
 
     def start(self) -> None:
         """Begin to look."""
@@ -110,7 +111,7 @@ class Maintainer:
                 run = self._runs.pop(key)
             run.end(run.asked, "the collection was deleted")
 
-    def _work(self, store: CollectionStore) -> str | None:
+    def _work(self, store: CollectionStore) -> Problem | None:
         """Do all that is due in one collection; what kept it from being done, if anything."""
         run = self.run_of(store)
         asked = run.asked
@@ -120,6 +121,7 @@ class Maintainer:
                     run.end(asked)
                     return None
                 self._drop(store)
+                store.ledger.forget()
                 while self._merge_next(store, run):
                     # What has expired meanwhile must not wait for the last merge, or be merged.
                     self._drop(store)
@@ -137,7 +139,7 @@ class Maintainer:
                 return None
             problem = f"compacting {store.windows.config.name!r} failed: {error}"
             run.end(asked, problem)
-            return problem
+            return Problem(problem, store.tenant)
         return None
 
     def _drop(self, store: CollectionStore) -> None:

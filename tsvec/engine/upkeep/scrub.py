@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tsvec.engine.access.problems import Problem
 from tsvec.engine.store import CollectionStore
 from tsvec.model.errors import CorruptError
 from tsvec.storage.checksums import sha256_of
@@ -17,7 +18,7 @@ class Scrubber:
         self._interval_us = int(seconds * 1_000_000)
         self._next_at: int | None = None
         self._last: tuple[str, str] = ("", "")
-        self.problems: dict[tuple[str, str], str] = {}
+        self.problems: dict[tuple[str, str], Problem] = {}
         self.checked = 0
         self.repaired = 0
 
@@ -47,7 +48,7 @@ class Scrubber:
             try:
                 self._check(store, entry)
             except Exception as error:  # noqa: BLE001  a lost thread would let partitions pile up
-                self.problems[self._last] = str(error)
+                self.problems[self._last] = Problem(str(error), store.tenant)
 
     def _check(self, store: CollectionStore, entry: PartitionEntry) -> None:
         truth = store.paths.root / entry.points.path

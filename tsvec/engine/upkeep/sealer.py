@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
+from tsvec.engine.access.problems import Problem
 from tsvec.engine.clock import Clock
 from tsvec.engine.store import CollectionStore
 from tsvec.engine.upkeep.sealing import find_sealable, seal
@@ -30,7 +31,7 @@ class Sealer:
         self._stopping = threading.Event()
         self.thread = threading.Thread(target=self._run, name="tsvec-sealer", daemon=True)
         self.on_sealed: Callable[[], None] = lambda: None
-        self.problem: str | None = None
+        self.problem: Problem | None = None
         self.seals = 0
 
     def start(self) -> None:
@@ -57,7 +58,7 @@ class Sealer:
             if self.problem is not None:
                 self._stopping.wait(_RETRY_SECONDS)
 
-    def _work(self, store: CollectionStore) -> str | None:
+    def _work(self, store: CollectionStore) -> Problem | None:
         """Seal all that is due in one collection; what kept it from being done, if anything."""
         while not self._stopping.is_set():
             with store.sealing:
@@ -76,7 +77,8 @@ class Sealer:
                         waiting.deny_room(error)
                     return None
                 except Exception as error:  # noqa: BLE001  a lost worker would fill the memory
-                    return f"sealing {store.windows.config.name!r} failed: {error}"
+                    text = f"sealing {store.windows.config.name!r} failed: {error}"
+                    return Problem(text, store.tenant)
                 self.seals += 1
                 self.on_sealed()
         return None

@@ -7,9 +7,8 @@ than all of their entities, no two share an identity, and no type is at odds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
-from itertools import takewhile
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from tsvec.engine.writing.commits import Commit
 from tsvec.engine.writing.group import GroupBuilder
 from tsvec.engine.writing.rows import event_times, may_repeat
 from tsvec.engine.writing.tasks import IngestTask, Task
+from tsvec.model.errors import QuotaExceededError
 from tsvec.model.points import PointBatch
 from tsvec.model.replies import IngestReply
 from tsvec.model.vectors import Int64Array
@@ -28,7 +28,7 @@ _ROWS_MAX = 4_096
 
 def take_burst(builder: GroupBuilder, tasks: Sequence[Task]) -> int:
     """Take leading requests together; how many, 0 if they have to be taken one by one."""
-    burst = [task for task in takewhile(_is_small, tasks) if isinstance(task, IngestTask)]
+    burst = list(_leading(builder, tasks))
     sizes = np.array([len(task.batch) for task in burst], np.int64)
     count = int(np.searchsorted(np.cumsum(sizes), _ROWS_MAX, side="right"))
     burst, sizes = burst[:count], sizes[:count]
@@ -49,6 +49,7 @@ def take_burst(builder: GroupBuilder, tasks: Sequence[Task]) -> int:
         or (times <= builder.store.registry.highs(numbers)).any()
         or may_repeat(numbers, times)
         or builder.touches(numbers, times)
+        or not _has_room(builder, len(batch))
     ):
         return 0
     late = times < np.repeat(_marks(builder, times, sizes), sizes)
@@ -61,12 +62,30 @@ def take_burst(builder: GroupBuilder, tasks: Sequence[Task]) -> int:
     return count
 
 
-def _is_small(task: Task) -> bool:
-    return (
-        isinstance(task, IngestTask)
-        and 0 < len(task.batch) <= _REQUEST_ROWS_MAX
-        and not task.batch.refused
-    )
+def _has_room(builder: GroupBuilder, points: int) -> bool:
+    """Whether all may be stored; if not, some of them may be."""
+    try:
+        builder.check_room(points)
+    except QuotaExceededError:
+        return False
+    return True
+
+
+def _leading(builder: GroupBuilder, tasks: Sequence[Task]) -> Iterator[IngestTask]:
+    """The small requests in front, none of which comes again."""
+    keys: set[bytes] = set()
+    for task in tasks:
+        if (
+            not isinstance(task, IngestTask)
+            or not 0 < len(task.batch) <= _REQUEST_ROWS_MAX
+            or task.batch.refused
+        ):
+            return
+        if task.once is not None:
+            if task.once.key in keys or not builder.replies.takes(task.once, len(keys)):
+                return
+            keys.add(task.once.key)
+        yield task
 
 
 def _joined(burst: Sequence[IngestTask]) -> PointBatch:
@@ -110,4 +129,4 @@ def _answer(
             "recorded_at": recorded,
             "durable": True,
         }
-        builder.outcomes.append((task.future, partial(construct, IngestReply, fields)))
+        builder.answer(task, partial(construct, IngestReply, fields))

@@ -14,12 +14,15 @@ from typing import Any
 
 import numpy as np
 import orjson
+from pydantic import BaseModel
 
 from tsvec.engine.intake.refused_rows import refuse_rows
+from tsvec.engine.retries.draft import ReplyDraft
 from tsvec.engine.store import Burial, Changes, CollectionStore
 from tsvec.engine.writing.commits import NO_FLAGS, Commit, Victims, encode_commits
+from tsvec.engine.writing.quotas import Room
 from tsvec.engine.writing.rows import ResolvedRows, event_times, resolve_rows
-from tsvec.engine.writing.tasks import IngestTask, Promise
+from tsvec.engine.writing.tasks import IngestTask, Request
 from tsvec.model.collections import CollectionConfig
 from tsvec.model.errors import ConflictError, TooLargeError
 from tsvec.model.points import PointBatch, RowError
@@ -57,8 +60,10 @@ class Group:
 class GroupBuilder:
     """Collects what tasks change, in their order, on top of a collection as it stands."""
 
-    def __init__(self, store: CollectionStore, recorded_at: int) -> None:
+    def __init__(self, store: CollectionStore, recorded_at: int, room: Room | None = None) -> None:
         self.store = store
+        self._room = room
+        self._growth = 0
         self.windows: WindowSet = store.read()
         self.config: CollectionConfig = self.windows.config
         self.seq = self.windows.seq
@@ -78,6 +83,7 @@ class GroupBuilder:
         self._dropped: frozenset[str] = frozenset()
         self._configured: list[tuple[int, int]] = []
         self._ticks = 0
+        self.replies = ReplyDraft(store.ledger)
         self.is_closed = False
 
     @property
@@ -93,10 +99,11 @@ class GroupBuilder:
     def finish(self) -> Group:
         """The group of all that was collected."""
         self._close_frame()
+        frames, replies = self._frames, self.replies.records
         changes = Changes(
             config=self.config,
             seq=self.seq,
-            recorded_at=self.recorded_at if self._frames else self.windows.recorded_at,
+            recorded_at=self.recorded_at if frames else self.windows.recorded_at,
             entities=self.draft,
             seen=[(rows.number, rows.timestamp) for rows in self._rows],
             rows=self._rows,
@@ -106,8 +113,22 @@ class GroupBuilder:
             dropped=self._dropped,
             configured=self._configured,
             ticks=self._ticks,
+            kept=replies,
         )
-        return Group(self._frames, changes, self.outcomes)
+        if replies:
+            history = self.store.manifest.history_number
+            first = self.replies.frame(history, self.windows.seq, self.recorded_at)
+            frames = [first, *frames]
+        return Group(frames, changes, self.outcomes)
+
+    def answer(self, task: Request, reply: Callable[[], BaseModel]) -> None:
+        """Answer a task once the group is visible; its reply is kept if it is to happen once."""
+        if task.once is None:
+            self.outcomes.append((task.future, reply))
+            return
+        made = reply()
+        self.replies.keep(task.once, self.seq, made)
+        self.outcomes.append((task.future, lambda: made))
 
     def ingest(self, task: IngestTask) -> bool:
         """Take an ingest request; False if it touches points of this group and has to wait."""
@@ -127,7 +148,7 @@ class GroupBuilder:
             errors = errors or resolved.refused
             if not errors:
                 rows = Commit(batch, numbers, types, times, resolved.replaces, NO_FLAGS)
-                self._take(task.future, rows, resolved, added, refused)
+                self._take(task, rows, resolved, added, refused)
                 return True
             if task.on_error == "reject_all":
                 task.future.set_exception(refuse_rows(ConflictError, errors))
@@ -140,7 +161,7 @@ class GroupBuilder:
 
     def _take(
         self,
-        promise: Promise[IngestReply],
+        task: IngestTask,
         given: Commit,
         resolved: ResolvedRows,
         added: EntityDraft,
@@ -175,7 +196,7 @@ class GroupBuilder:
             recorded_at=self.recorded,
             durable=True,
         )
-        self.outcomes.append((promise, lambda: reply))
+        self.answer(task, lambda: reply)
 
     def restore(
         self, batch: PointBatch, numbers: Numbers, types: list[str], types_back: dict[int, str]
@@ -188,8 +209,16 @@ class GroupBuilder:
         self.add_points(commit, EntityDraft(types=dict(types_back)))
         self.is_closed = True
 
+    def check_room(self, growth: int) -> None:
+        """QuotaExceededError unless there may be so many more points than the group has."""
+        if self._room is not None:
+            self._room.check(self._growth + growth)
+
     def add_points(self, commit: Commit, added: EntityDraft) -> None:
-        """Add the rows of one request, a seq each."""
+        """Add the rows of one request, a seq each; QuotaExceededError if there may not be more."""
+        growth = len(commit) - int(np.count_nonzero(commit.replaces))
+        self.check_room(growth)
+        self._growth += growth
         size = commit.bytes
         if self._open_bytes and self._open_bytes + size > _FRAME_BYTES:
             self._close_frame()

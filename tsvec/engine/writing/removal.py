@@ -11,7 +11,7 @@ from tsvec.engine.writing.commits import Victims
 from tsvec.engine.writing.group import GroupBuilder, check_bytes
 from tsvec.engine.writing.tasks import DeleteTask, RestoreTask
 from tsvec.model.errors import TooLargeError
-from tsvec.model.limits import LIMITS
+from tsvec.model.limits import limits
 from tsvec.model.points import PointBatch
 from tsvec.model.queries import DeletePointsRequest, PointRef, RestorePointsRequest
 from tsvec.model.replies import DeleteReply, RestoreReply
@@ -102,7 +102,7 @@ def delete(builder: GroupBuilder, task: DeleteTask) -> bool:
         recorded_at=builder.recorded,
         durable=True,
     )
-    builder.outcomes.append((task.future, lambda: reply))
+    builder.answer(task, lambda: reply)
     return True
 
 
@@ -156,7 +156,7 @@ def restore(builder: GroupBuilder, task: RestoreTask) -> bool:
         recorded_at=builder.recorded,
         durable=True,
     )
-    builder.outcomes.append((task.future, lambda: reply))
+    builder.answer(task, lambda: reply)
     return True
 
 
@@ -245,8 +245,9 @@ def _bring_back(builder: GroupBuilder, rows: DeletedRows) -> None:
 
 
 def _check_count(count: int) -> None:
-    if count > LIMITS.delete_rows_max:
+    most = limits().delete_rows_max
+    if count > most:
         raise TooLargeError(
-            f"{count} points are more than one request may touch ({LIMITS.delete_rows_max}, "
+            f"{count} points are more than one request may touch ({most}, "
             "delete_rows_max); narrow the time range and send several"
         )

@@ -10,10 +10,12 @@ from tsvec.engine.writing.removal import delete, restore
 from tsvec.engine.writing.tasks import (
     AttributesTask,
     CloseTask,
+    CompactTask,
     ConfigureTask,
     DeleteTask,
     ExpireTask,
     IngestTask,
+    Request,
     RestoreTask,
     Task,
     UpdateTask,
@@ -33,26 +35,38 @@ def add_task(builder: GroupBuilder, task: Task) -> bool:
     A refused task gets its exception at once and leaves no trace.
     """
     try:
-        match task:
-            case IngestTask():
-                return builder.ingest(task)
-            case DeleteTask():
-                return delete(builder, task)
-            case RestoreTask():
-                return restore(builder, task)
-            case UpdateTask():
-                return update(builder, task)
-            case AttributesTask():
-                return _change_attributes(builder, task)
-            case ConfigureTask():
-                return _configure(builder, task)
-            case ExpireTask():
-                return _expire(builder, task)
-            case CloseTask():
+        if isinstance(task, Request) and task.once is not None:
+            again = builder.replies.find(task.once, task.reply)
+            if again is not None:
+                builder.outcomes.append((task.future, lambda: again))
                 return True
+        return _take(builder, task)
     except TsvecError as error:
         task.future.set_exception(error)
         return True
+
+
+def _take(builder: GroupBuilder, task: Task) -> bool:
+    match task:
+        case IngestTask():
+            return builder.ingest(task)
+        case DeleteTask():
+            return delete(builder, task)
+        case RestoreTask():
+            return restore(builder, task)
+        case UpdateTask():
+            return update(builder, task)
+        case AttributesTask():
+            return _change_attributes(builder, task)
+        case ConfigureTask():
+            return _configure(builder, task)
+        case ExpireTask():
+            return _expire(builder, task)
+        case CompactTask():
+            builder.answer(task, task.begin)
+            return True
+        case CloseTask():
+            return True
 
 
 def _change_attributes(builder: GroupBuilder, task: AttributesTask) -> bool:
@@ -79,7 +93,7 @@ def _change_attributes(builder: GroupBuilder, task: AttributesTask) -> bool:
         as_of_seq=builder.seq,
         changed_seq=changed_seq,
     )
-    builder.outcomes.append((task.future, lambda: reply))
+    builder.answer(task, lambda: reply)
     return True
 
 
@@ -87,7 +101,8 @@ def _configure(builder: GroupBuilder, task: ConfigureTask) -> bool:
     config = task.change(builder.config)
     if config != builder.config:
         builder.configure(config)
-    builder.outcomes.append((task.future, builder.store.info))
+    reply = builder.store.info_of(builder.config, builder.seq)
+    builder.answer(task, lambda: reply)
     return True
 
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
+
+from pydantic import BaseModel
 
 from tsvec.engine.store import CollectionStore
-from tsvec.model.collections import CollectionConfig, CollectionInfo
+from tsvec.model.collections import CollectionConfig, CollectionInfo, CompactionStatus
 from tsvec.model.lists.replies import UpdateReply
 from tsvec.model.points import OnConflict, OnError, PointBatch
 from tsvec.model.queries import DeletePointsRequest, PointRef, RestorePointsRequest
 from tsvec.model.replies import AttributesReply, DeleteReply, IngestReply, RestoreReply
+from tsvec.model.retries.once import Once
 from tsvec.window.masks.row_filter import RowFilter
 
 Outcome_contra = TypeVar("Outcome_contra", contravariant=True)
@@ -40,11 +43,13 @@ class Promise(Protocol[Outcome_contra]):
 class IngestTask:
     """Points to store."""
 
+    reply: ClassVar[type[BaseModel]] = IngestReply
     store: CollectionStore
     batch: PointBatch
     on_error: OnError
     on_conflict: OnConflict
     future: Promise[IngestReply] = field(default_factory=Future)
+    once: Once | None = None
 
     @property
     def rows(self) -> int:
@@ -59,11 +64,13 @@ class DeleteTask:
     `row_filter` is that of the request, if it was evaluated before.
     """
 
+    reply: ClassVar[type[BaseModel]] = DeleteReply
     store: CollectionStore
     request: DeletePointsRequest
     whole_entity: str | None = None
     row_filter: RowFilter | None = None
     future: Future[DeleteReply] = field(default_factory=Future)
+    once: Once | None = None
     rows: int = 0
 
 
@@ -71,9 +78,11 @@ class DeleteTask:
 class RestoreTask:
     """Deleted points to bring back."""
 
+    reply: ClassVar[type[BaseModel]] = RestoreReply
     store: CollectionStore
     request: RestorePointsRequest
     future: Future[RestoreReply] = field(default_factory=Future)
+    once: Once | None = None
     rows: int = 1
     """What it restores becomes hot, so it waits for room as points do."""
 
@@ -82,10 +91,12 @@ class RestoreTask:
 class UpdateTask:
     """A merge patch of one point's metadata."""
 
+    reply: ClassVar[type[BaseModel]] = UpdateReply
     store: CollectionStore
     point: PointRef
     patch: Mapping[str, Any]
     future: Future[UpdateReply] = field(default_factory=Future)
+    once: Once | None = None
     rows: int = 1
 
 
@@ -93,10 +104,12 @@ class UpdateTask:
 class AttributesTask:
     """A change of an entity's attributes: what they become, of what they are."""
 
+    reply: ClassVar[type[BaseModel]] = AttributesReply
     store: CollectionStore
     entity_id: str
     change: Callable[[dict[str, Any]], Attributes]
     future: Future[AttributesReply] = field(default_factory=Future)
+    once: Once | None = None
     rows: int = 0
 
 
@@ -104,9 +117,23 @@ class AttributesTask:
 class ConfigureTask:
     """A change of a collection's configuration: what it becomes, of what it is."""
 
+    reply: ClassVar[type[BaseModel]] = CollectionInfo
     store: CollectionStore
     change: Callable[[CollectionConfig], CollectionConfig]
     future: Future[CollectionInfo] = field(default_factory=Future)
+    once: Once | None = None
+    rows: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CompactTask:
+    """A compaction to begin, which is told to the writer only to happen once."""
+
+    reply: ClassVar[type[BaseModel]] = CompactionStatus
+    store: CollectionStore
+    begin: Callable[[], CompactionStatus]
+    once: Once
+    future: Future[CompactionStatus] = field(default_factory=Future)
     rows: int = 0
 
 
@@ -129,13 +156,15 @@ class CloseTask:
     rows: int = 0
 
 
-Task = (
+Request = (
     IngestTask
     | DeleteTask
     | RestoreTask
     | UpdateTask
     | AttributesTask
     | ConfigureTask
-    | ExpireTask
-    | CloseTask
+    | CompactTask
 )
+"""What a client asks for, and may ask for again with the same `once`."""
+
+Task = Request | ExpireTask | CloseTask

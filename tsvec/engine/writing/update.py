@@ -43,7 +43,7 @@ def update(builder: GroupBuilder, task: UpdateTask) -> bool:
         recorded_at=builder.recorded,
         durable=True,
     )
-    builder.outcomes.append((task.future, lambda: reply))
+    builder.answer(task, lambda: reply)
     return True
 
 

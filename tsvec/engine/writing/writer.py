@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import groupby
 from typing import Any
 
+from tsvec.engine.access.problems import Problem
 from tsvec.engine.clock import Clock
 from tsvec.engine.store import CollectionStore
 from tsvec.engine.writing.burst import take_burst
 from tsvec.engine.writing.group import Group, GroupBuilder
+from tsvec.engine.writing.quotas import Room
 from tsvec.engine.writing.requests import add_task
 from tsvec.engine.writing.tasks import CloseTask, Promise, Task
 from tsvec.model.errors import InternalError, TsvecError, UnavailableError
+from tsvec.model.limits import in_force
 from tsvec.model.settings import Settings
 from tsvec.storage.files import Files, SyncFailedError, translated
 
@@ -36,6 +40,7 @@ class Writer:
         self._files = files
         self._settings = settings
         self.on_sealing_due: Callable[[], None] = lambda: None
+        self.stores_of: Callable[[str], Sequence[CollectionStore]] = lambda _: ()
         self._wanted = threading.Condition()
         self._queue: deque[Task] = deque()
         self._queued_rows = 0
@@ -43,7 +48,7 @@ class Writer:
         self._stopping = False
         self.thread = threading.Thread(target=self._run, name="tsvec-writer", daemon=True)
         self.failure: str | None = None
-        self.refused: str | None = None
+        self.refused: Problem | None = None
 
     def start(self) -> None:
         """Begin to write."""
@@ -76,9 +81,10 @@ class Writer:
             self.thread.join()
 
     def _run(self) -> None:
-        while (tasks := self._next_group()) is not None:
-            self._serve(tasks)
-            del tasks  # A deleted collection must not live on while this thread sleeps.
+        with in_force(self._settings.limits):
+            while (tasks := self._next_group()) is not None:
+                self._serve(tasks)
+                del tasks  # A deleted collection must not live on while this thread sleeps.
 
     def _serve(self, tasks: list[Task]) -> None:
         try:
@@ -121,7 +127,7 @@ class Writer:
                 self.refused = None
             except TsvecError as error:
                 if error.retryable:
-                    self.refused = error.message
+                    self.refused = Problem(error.message, store.tenant)
                 _refuse(mine, error)
 
     def _write_group(self, store: CollectionStore, tasks: list[Task]) -> None:
@@ -138,7 +144,7 @@ class Writer:
         """Make the changes of leading tasks durable and visible; the tasks that are left."""
         recorded_at = store.begin_group(self._clock.now_us())
         try:
-            group, taken = self._prepare(GroupBuilder(store, recorded_at), tasks)
+            group, taken = self._prepare(GroupBuilder(store, recorded_at, self._room(store)), tasks)
             if group.frames:
                 store.log.commit(group.frames)
                 self._unmarked.add(store)
@@ -170,6 +176,10 @@ class Writer:
         except Exception as error:
             # Nothing was written yet, so only these requests fail, not the writer.
             raise InternalError(f"the request could not be encoded: {error!r}") from error
+
+    def _room(self, store: CollectionStore) -> Room:
+        """What the tenant of a collection may still store."""
+        return Room(self._settings, partial(self.stores_of, store.tenant))
 
     def _mark(self) -> None:
         while self._unmarked:

@@ -25,7 +25,7 @@ from tsvec.model.filters.predicates import (
     negated,
     some,
 )
-from tsvec.model.limits import LIMITS
+from tsvec.model.limits import limits
 
 Loc: TypeAlias = tuple[str | int, ...]
 """Where something is in a filter, such as ("$or", 0, "speed", "$gt")."""
@@ -70,6 +70,7 @@ class _Parser:
     """Parses one filter, counting its terms and the bytes of its texts."""
 
     def __init__(self) -> None:
+        self._limits = limits()
         self._terms = 0
         self._bytes = 0
 
@@ -164,8 +165,8 @@ class _Parser:
     def _one_of(self, path: Path, value: object, loc: Loc) -> Predicate:
         if not isinstance(value, list | tuple):
             raise FilterError(loc, f"expected a list of values, {_not(value)}")
-        if self._terms + len(value) > LIMITS.filter_terms_max:
-            raise _too_many()
+        if self._terms + len(value) > self._limits.filter_terms_max:
+            raise self._too_many()
         return self._equal(path, value, loc, is_list=True)
 
     def _equal(
@@ -223,8 +224,7 @@ class _Parser:
         path = (*members, member)
         if "" in path:
             raise FilterError(loc, "a path is names with dots between them, such as engine.rpm")
-        if len(path) > LIMITS.metadata_depth_max:
-            limit = LIMITS.metadata_depth_max
+        if len(path) > (limit := self._limits.metadata_depth_max):
             raise FilterError(loc, f"the path goes deeper than {limit} (metadata_depth_max)")
         return path
 
@@ -233,26 +233,22 @@ class _Parser:
             self._bytes += len(value.encode())
         except UnicodeEncodeError:
             raise FilterError(loc, "this is not valid Unicode text") from None
-        if self._bytes > LIMITS.filter_bytes_max:
-            limit = LIMITS.filter_bytes_max
+        if self._bytes > (limit := self._limits.filter_bytes_max):
             raise FilterError((), f"the paths and texts exceed {limit} bytes (filter_bytes_max)")
         return value
 
     def _count(self) -> None:
         self._terms += 1
-        if self._terms > LIMITS.filter_terms_max:
-            raise _too_many()
+        if self._terms > self._limits.filter_terms_max:
+            raise self._too_many()
 
-    @staticmethod
-    def _check_depth(loc: Loc, depth: int) -> None:
-        if depth > LIMITS.filter_depth_max:
-            limit = LIMITS.filter_depth_max
+    def _check_depth(self, loc: Loc, depth: int) -> None:
+        if depth > (limit := self._limits.filter_depth_max):
             raise FilterError(loc, f"the filter nests deeper than {limit} (filter_depth_max)")
 
-
-def _too_many() -> FilterError:
-    limit = LIMITS.filter_terms_max
-    return FilterError((), f"the filter has more than {limit} terms (filter_terms_max)")
+    def _too_many(self) -> FilterError:
+        limit = self._limits.filter_terms_max
+        return FilterError((), f"the filter has more than {limit} terms (filter_terms_max)")
 
 
 def _number(value: Number, loc: Loc) -> Number:

@@ -8,14 +8,14 @@ from pydantic import BaseModel, Field, field_validator
 
 from tsvec.model.filters.parser import Filter, ParsedFilter
 from tsvec.model.filters.predicates import is_of_entity
-from tsvec.model.limits import LIMITS
+from tsvec.model.limits import AtMost
 from tsvec.model.points import EntityId, EntityType
 from tsvec.model.queries import Include, Order, PageRequest, PointRef, ReadAt, TimeRange
 from tsvec.model.vectors import RECORD
 
 EntitySort = Literal["entity_id", "last_seen", "first_seen", "points"]
 ReadColumn = Literal["metadata", "vector", "recorded_at", "seq"]
-_Names = Field(max_length=LIMITS.selector_items_max)
+_Names = AtMost("selector_items_max", is_list=True)
 _Include = Field(max_length=2)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from tsvec.model.limits import LIMITS
+from tsvec.model.limits import AtMost, limits
 from tsvec.model.queries import KnnRequest, NearRequest, ReadAt, TimeRange
 from tsvec.model.times import SEQ_MAX, Moment
 
@@ -34,7 +34,7 @@ class TemporalRangeRequest(TimeRange, NearRequest, ReadAt):
     radius: Radius = Field(
         description="The largest distance: cosine 0 to 2, l2 from 0, dot any number."
     )
-    limit: Annotated[int, Field(strict=True, ge=1, le=LIMITS.k_max)] = Field(
+    limit: Annotated[int, Field(strict=True, ge=1), AtMost("k_max")] = Field(
         default=100, description="Points returned at most, the nearest; all are counted."
     )
 
@@ -44,7 +44,7 @@ class TemporalDiffRequest(NearRequest, ReadAt):
 
     before: TimeRange = Field(description="The range that is compared with.")
     after: TimeRange = Field(description="The range that is asked about.")
-    k: Annotated[int, Field(strict=True, ge=1, le=LIMITS.k_max)] = Field(
+    k: Annotated[int, Field(strict=True, ge=1), AtMost("k_max")] = Field(
         default=10, description="How many of the nearest entities of each range."
     )
 
@@ -52,7 +52,9 @@ class TemporalDiffRequest(NearRequest, ReadAt):
 class TemporalKnnWalkRequest(KnnRequest):
     """One temporal kNN question asked of many states of the collection."""
 
-    as_of_each: Annotated[list[Moment], Field(min_length=1, max_length=LIMITS.queries_max)] = Field(
+    as_of_each: Annotated[
+        list[Moment], Field(min_length=1), AtMost("queries_max", is_list=True)
+    ] = Field(
         description="The seqs or recorded times to ask at; there are limits to `k` times these.",
     )
     wait_for_seq: Annotated[int, Field(strict=True, ge=0, le=SEQ_MAX)] | None = Field(
@@ -61,10 +63,10 @@ class TemporalKnnWalkRequest(KnnRequest):
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:
-        hits = self.k * len(self.as_of_each)
-        if hits > LIMITS.batch_hits_max:
+        hits, most = self.k * len(self.as_of_each), limits().batch_hits_max
+        if hits > most:
             raise ValueError(
-                f"the walk asks for {hits} neighbours in all, more than {LIMITS.batch_hits_max} "
+                f"the walk asks for {hits} neighbours in all, more than {most} "
                 "(batch_hits_max); walk in several pieces"
             )
         return self

@@ -49,7 +49,7 @@ def _sweep(windows: WindowSet, request: HistoryRequest, place: Place | None, wid
         else:
             start = max(start, begin + width if request.every else begin)
     parts = windows.overlapping(start, end)
-    return Sweep(parts, start, end, newest_first, [request.entity_id])
+    return Sweep(parts, start, end, newest_first, [request.entity_id], windows.deadline)
 
 
 def _collect(sweep: Sweep, request: HistoryRequest, place: Place | None, width: int) -> Located:

@@ -30,7 +30,8 @@ class Selection:
         ids, types = choice.entity_ids, choice.entity_types
         few = ids is not None and types is None and len(ids) <= _POSTINGS_ENTITIES_MAX
         names = sorted(set(ids)) if ids is not None and few else None
-        self.sweep = Sweep(windows.overlapping(start, end), start, end, newest_first, names)
+        parts = windows.overlapping(start, end)
+        self.sweep = Sweep(parts, start, end, newest_first, names, windows.deadline)
         self._windows = windows
         self._filter = windows.row_filter(choice.filter)
         self._allowed: NDArray[np.bool_] | None = None

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from tsvec.model.bounds.deadline import NEVER as NO_DEADLINE
+from tsvec.model.bounds.deadline import Deadline
 from tsvec.model.vectors import Int64Array
 from tsvec.query.candidates import Source
 from tsvec.window.part import Part, Rows, count_rows
@@ -47,6 +49,7 @@ class Sweep:
     end: int
     newest_first: bool
     names: Sequence[str] | None = None
+    deadline: Deadline = NO_DEADLINE
 
     def chunks(self) -> Iterator[Chunk]:
         """The visible rows, as they come."""
@@ -54,6 +57,7 @@ class Sweep:
         ahead = [(stream.next, source) for source, stream in enumerate(streams)]
         heapq.heapify(ahead)
         while ahead:
+            self.deadline.check()
             _, source = heapq.heappop(ahead)
             rows = streams[source].read()
             if streams[source].next < NEVER:

@@ -45,6 +45,7 @@ def find_decayed(search: Search, decay: Decay) -> Candidates:
     heapq.heapify(waiting)
     seen = 0
     while waiting:
+        search.deadline.check()
         tail = waiting[0]
         if best.excludes(decay.bound(tail.newest), tail.newest):
             break

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from tsvec.kernels.distance import Float64Array
 from tsvec.kernels.scan import cost_of
-from tsvec.query.candidates import Candidates, Source, Target, measure_rows
+from tsvec.query.candidates import Candidates, Search, measure_rows
 from tsvec.query.nearest.bounds import CHUNK_ROWS_MAX, Bounds, bound_rows
 from tsvec.window.part import Rows, count_rows
 
@@ -22,13 +22,14 @@ class Within:
     matched: int
 
 
-def find_within(target: Target, sources: Sequence[Source], radius: float, limit: int) -> Within:
-    """The nearest `limit` rows with distance <= radius, and how many such rows there are."""
+def find_within(search: Search, radius: float) -> Within:
+    """The nearest `k` rows of a search with distance <= radius, and how many rows are so near."""
+    target, limit = search.target, search.k
     edge = cost_of(target.metric, radius)
     kept = _Kept(limit)
     matched = measured = 0
-    for source in sources:
-        for rows in _chunks(source.rows):
+    for source in search.sources:
+        for rows in search.deadline.each(_chunks(source.rows)):
             bounds = bound_rows(target, source.part, rows)
             inside = bounds.high < edge
             doubtful = np.flatnonzero((bounds.low <= edge) & ~inside)

@@ -9,7 +9,7 @@ from tsvec.model.nearest.requests import TemporalRangeRequest
 from tsvec.model.queries import TemporalKnnRequest
 from tsvec.model.replies import Eligible, Hit
 from tsvec.model.validation import invalid_field
-from tsvec.query.hits import construct, hit_fields
+from tsvec.query.hits import ReplySize, construct, hit_fields
 from tsvec.query.knn import PreparedKnn, microseconds_since, prepare_knn
 from tsvec.query.nearest.explained import Spent, count_eligible, explain
 from tsvec.query.nearest.radius import find_within
@@ -26,10 +26,10 @@ def answer_range(windows: WindowSet, request: TemporalRangeRequest) -> TemporalR
     question = _plan(windows, request)
     begun = time.perf_counter()
     search = question.filtered()
-    within = find_within(search.target, search.sources, radius, request.limit)
+    within = find_within(search, radius)
     scanning = microseconds_since(begun)
     begun = time.perf_counter()
-    hits = hit_fields(windows, within.nearest, request.include)
+    hits = hit_fields(windows, within.nearest, request.include, ReplySize())
     spent = Spent(question.planning_us, scanning, microseconds_since(begun))
     return TemporalRangeReply(
         hits=[construct(Hit, hit) for hit in hits],

@@ -9,7 +9,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tsvec.engine.intake.points import JSON, MEDIA_TYPES, decode_points
-from tsvec.model.limits import LIMITS
 from tsvec.model.lists.requests import PointPatch, PointRequest, PointsRequest
 from tsvec.model.queries import (
     DeletedPointsRequest,
@@ -17,9 +16,12 @@ from tsvec.model.queries import (
     PointRef,
     RestorePointsRequest,
 )
-from tsvec.server.body import media_type_of, read_body, read_json, wrong_media_type
+from tsvec.model.strict_json import decode_json
+from tsvec.server.body import media_type_of, read_body, read_json_body, wrong_media_type
+from tsvec.server.load.rates import caller_of
 from tsvec.server.parameters import IngestParameters, path_text, read_query, refuse_query
 from tsvec.server.replies import JsonReply
+from tsvec.server.retries.once import change, once_asked, repeated
 from tsvec.server.services import collection_of, services_of
 
 _DECODE_INLINE_BYTES_MAX = 64 << 10
@@ -33,8 +35,10 @@ async def ingest(request: Request) -> Response:
     media_type = media_type_of(request)
     if media_type not in MEDIA_TYPES:
         raise wrong_media_type(request, *MEDIA_TYPES)
-    limit = LIMITS.json_bytes_max if media_type == JSON else LIMITS.body_bytes_max
-    body = await read_body(request, limit)
+    body = await read_body(request, "json_bytes_max" if media_type == JSON else "body_bytes_max")
+    once = once_asked(request, body)
+    if (again := repeated(collection, once)) is not None:
+        return again
     decode = partial(
         decode_points,
         body,
@@ -46,31 +50,33 @@ async def ingest(request: Request) -> Response:
     )
     is_small = len(body) <= _DECODE_INLINE_BYTES_MAX
     batch, on_error, on_conflict = decode() if is_small else await services.run(decode)
-    return JsonReply(await services.bridge.submit(collection, batch, on_error, on_conflict))
+    services.load.rates.count_rows(caller_of(request.scope), len(batch))
+    return JsonReply(await services.bridge.submit(collection, batch, on_error, on_conflict, once))
 
 
 async def list_points(request: Request) -> Response:
     """One page of points."""
     wanted = read_query(request, PointsRequest)
     collection, services = collection_of(request), services_of(request)
-    await services.wait_for(collection.name, wanted.wait_for_seq)
-    return JsonReply(await services.run(collection.points, wanted))
+    await services.wait_for(collection, wanted.wait_for_seq)
+    return JsonReply(await services.read(request, collection.points, wanted))
 
 
 async def get_point(request: Request) -> Response:
     """One point."""
     wanted = read_query(request, PointRequest, **_identity(request))
     collection, services = collection_of(request), services_of(request)
-    await services.wait_for(collection.name, wanted.wait_for_seq)
-    return JsonReply(await services.run(collection.point, wanted))
+    await services.wait_for(collection, wanted.wait_for_seq)
+    return JsonReply(await services.read(request, collection.point, wanted))
 
 
 async def update_point(request: Request) -> Response:
     """Change a point's metadata."""
     point = read_query(request, PointRef, **_identity(request))
     collection = collection_of(request)
-    patch = await read_json(request, PointPatch)
-    return JsonReply(await services_of(request).run(collection.update, point, patch))
+    body = await read_json_body(request)
+    work = partial(collection.update, point, decode_json(PointPatch, body))
+    return await change(request, collection, work, body=body)
 
 
 def _identity(request: Request) -> dict[str, str]:
@@ -82,24 +88,26 @@ async def delete_points(request: Request) -> Response:
     """Delete the points that a selector names."""
     refuse_query(request)
     collection = collection_of(request)
-    selector = await read_json(request, DeletePointsRequest)
-    return JsonReply(await services_of(request).run(collection.delete, selector))
+    body = await read_json_body(request)
+    work = partial(collection.delete, decode_json(DeletePointsRequest, body))
+    return await change(request, collection, work, body=body)
 
 
 async def restore_points(request: Request) -> Response:
     """Bring deleted points back."""
     refuse_query(request)
     collection = collection_of(request)
-    selector = await read_json(request, RestorePointsRequest)
-    return JsonReply(await services_of(request).run(collection.restore, selector))
+    body = await read_json_body(request)
+    work = partial(collection.restore, decode_json(RestorePointsRequest, body))
+    return await change(request, collection, work, body=body)
 
 
 async def list_deleted_points(request: Request) -> Response:
     """One page of points that can be restored."""
     wanted = read_query(request, DeletedPointsRequest)
     collection, services = collection_of(request), services_of(request)
-    await services.wait_for(collection.name, wanted.wait_for_seq)
-    return JsonReply(await services.run(collection.deleted, wanted))
+    await services.wait_for(collection, wanted.wait_for_seq)
+    return JsonReply(await services.read(request, collection.deleted, wanted))
 
 
 _POINTS = "/v1/collections/{collection}/points"

@@ -16,7 +16,7 @@ from tsvec.model.queries import TemporalKnnBatchRequest, TemporalKnnRequest
 from tsvec.server.body import read_json
 from tsvec.server.parameters import refuse_query
 from tsvec.server.replies import EncodedReply, JsonReply
-from tsvec.server.services import INLINE_US_MAX, Services, collection_of, services_of
+from tsvec.server.services import INLINE_US_MAX, collection_of, services_of
 
 
 async def temporal_knn(request: Request) -> Response:
@@ -25,11 +25,11 @@ async def temporal_knn(request: Request) -> Response:
     collection = collection_of(request)
     question = await read_json(request, TemporalKnnRequest)
     services = services_of(request)
-    await services.wait_for(collection.name, question.wait_for_seq)
-    planned = await _prepare(services, collection, question)
+    await services.wait_for(collection, question.wait_for_seq)
+    planned = await _prepare(request, collection, question)
     if planned.plan.cost_us < INLINE_US_MAX:
         return EncodedReply(await services.queries.ask(collection, planned))
-    return EncodedReply((await services.run(collection.encode_answers, [planned]))[0])
+    return EncodedReply((await services.read(request, collection.encode_answers, [planned]))[0])
 
 
 async def temporal_knn_batch(request: Request) -> Response:
@@ -39,8 +39,8 @@ async def temporal_knn_batch(request: Request) -> Response:
     questions = await read_json(request, TemporalKnnBatchRequest)
     services = services_of(request)
     seqs = [each.wait_for_seq for each in questions.queries if each.wait_for_seq is not None]
-    await services.wait_for(collection.name, max(seqs, default=None))
-    return EncodedReply(await services.run(collection.encode_batch, questions))
+    await services.wait_for(collection, max(seqs, default=None))
+    return EncodedReply(await services.read(request, collection.encode_batch, questions))
 
 
 async def temporal_knn_walk(request: Request) -> Response:
@@ -49,8 +49,8 @@ async def temporal_knn_walk(request: Request) -> Response:
     collection = collection_of(request)
     question = await read_json(request, TemporalKnnWalkRequest)
     services = services_of(request)
-    await services.wait_for(collection.name, question.wait_for_seq)
-    return EncodedReply(await services.run(collection.encode_batch, question))
+    await services.wait_for(collection, question.wait_for_seq)
+    return EncodedReply(await services.read(request, collection.encode_batch, question))
 
 
 async def temporal_range(request: Request) -> Response:
@@ -59,8 +59,8 @@ async def temporal_range(request: Request) -> Response:
     collection = collection_of(request)
     question = await read_json(request, TemporalRangeRequest)
     services = services_of(request)
-    await services.wait_for(collection.name, question.wait_for_seq)
-    return JsonReply(await services.run(collection.answer_range, question))
+    await services.wait_for(collection, question.wait_for_seq)
+    return JsonReply(await services.read(request, collection.answer_range, question))
 
 
 async def temporal_diff(request: Request) -> Response:
@@ -69,16 +69,16 @@ async def temporal_diff(request: Request) -> Response:
     collection = collection_of(request)
     question = await read_json(request, TemporalDiffRequest)
     services = services_of(request)
-    await services.wait_for(collection.name, question.wait_for_seq)
-    return JsonReply(await services.run(collection.answer_diff, question))
+    await services.wait_for(collection, question.wait_for_seq)
+    return JsonReply(await services.read(request, collection.answer_diff, question))
 
 
 async def _prepare(
-    services: Services, collection: Collection, question: TemporalKnnRequest
+    request: Request, collection: Collection, question: TemporalKnnRequest
 ) -> PreparedKnn:
     """Plan a question, in a thread if it is of the past, which has to be found first."""
     if question.as_of is not None:
-        return await services.run(collection.prepare, question)
+        return await services_of(request).read(request, collection.prepare, question)
     return collection.prepare(question)
 
 

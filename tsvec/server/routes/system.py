@@ -6,11 +6,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from tsvec.model.access.caller import Caller
 from tsvec.model.errors import UnavailableError
+from tsvec.model.replies import Health
 from tsvec.server.description import openapi_json
 from tsvec.server.parameters import refuse_query
 from tsvec.server.replies import JsonReply
-from tsvec.server.services import services_of
+from tsvec.server.services import services_of, tenant_of
 
 _PROMETHEUS = "text/plain; version=0.0.4"
 
@@ -18,7 +20,12 @@ _PROMETHEUS = "text/plain; version=0.0.4"
 async def get_health(request: Request) -> Response:
     """Answer as long as the process lives."""
     refuse_query(request)
-    return JsonReply(services_of(request).database.get_health())
+    caller: Caller | None = request.scope["caller"]
+    if caller is not None and caller.collections is None:
+        return JsonReply(tenant_of(request).get_health())
+    # What is wrong names collections, so others learn only that something is.
+    status = services_of(request).database.get_health().status
+    return JsonReply(Health(status=status, problems=[]))
 
 
 async def get_ready(request: Request) -> Response:
@@ -33,8 +40,8 @@ async def get_ready(request: Request) -> Response:
 async def get_metrics(request: Request) -> Response:
     """Figures for Prometheus."""
     refuse_query(request)
-    services = services_of(request)
-    return Response(await services.run(services.database.get_metrics), media_type=_PROMETHEUS)
+    services, tenant = services_of(request), tenant_of(request)
+    return Response(await services.read(request, tenant.get_metrics), media_type=_PROMETHEUS)
 
 
 async def get_openapi(request: Request) -> Response:
@@ -46,7 +53,17 @@ async def get_openapi(request: Request) -> Response:
 async def get_info(request: Request) -> Response:
     """Version, limits and capabilities."""
     refuse_query(request)
-    return JsonReply(services_of(request).database.get_info())
+    return JsonReply(tenant_of(request).get_info())
+
+
+async def get_usage(request: Request) -> Response:
+    """What the caller's tenant holds, and its quotas."""
+    refuse_query(request)
+    request.scope["caller"].check_unconfined()
+    services, tenant = services_of(request), tenant_of(request)
+    usage = await services.read(request, tenant.get_usage)
+    counted = services.load.counts_of(usage.tenant)
+    return JsonReply(usage.model_copy(update=counted))
 
 
 ROUTES = [
@@ -55,4 +72,5 @@ ROUTES = [
     Route("/metrics", get_metrics),
     Route("/openapi.json", get_openapi),
     Route("/v1/info", get_info),
+    Route("/v1/usage", get_usage),
 ]

@@ -49,6 +49,7 @@ class Log:
         self._segment_bytes_max = segment_bytes_max
         self._segments = segments
         self._index: list[LogPosition] = []
+        self._passed_seq = 0
         self._unsettled: list[tuple[Segment, LogPosition]] = []
         self._end = self.start
         self.torn_bytes = 0
@@ -216,7 +217,9 @@ class Log:
         self._sync(segment)
 
     def position_of(self, seq: int) -> LogPosition:
-        """A place at or shortly before the frame that holds `seq`."""
+        """A place at or shortly before the frame that holds `seq`, and all that follows the seq
+        before.
+        """
         found = self.start
         for position in self._index:
             if position.seq > seq:
@@ -248,8 +251,10 @@ class Log:
             segment.close()
 
     def _remember(self, position: LogPosition) -> None:
+        """Add a place to the index now and then, always the first one of its seq."""
+        is_first, self._passed_seq = position.seq > self._passed_seq, position.seq
         last = self._index[-1] if self._index else None
-        if (
+        if is_first and (
             last is None
             or last.segment != position.segment
             or position.offset - last.offset >= _INDEX_STEP_BYTES

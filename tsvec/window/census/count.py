@@ -35,7 +35,7 @@ def seen_between(windows: WindowSet, start: int, end: int) -> NDArray[np.bool_]:
     found: NDArray[np.bool_] | None = cache.recall(moment)
     if found is None:
         found = np.zeros(len(windows.registry), np.bool_)
-        for part in windows.overlapping(start, end):
+        for part in windows.deadline.each(windows.overlapping(start, end)):
             found[part.entities(part.select(start, end))] = True
         cache.remember(moment, found)
     return found
@@ -55,12 +55,12 @@ def _count(windows: WindowSet) -> Tally:
         known = WholeParts()
     count = len(windows.registry)  # After what is known, which has no more than there were.
     tally = known.tally.widened(count)
-    for name in whole.keys() - known.names:
+    for name in windows.deadline.each(whole.keys() - known.names):
         tally.add(whole[name])
     cache.whole = WholeParts(frozenset(whole), tally)
     if others:
         tally = tally.widened(count)
-    for part in others:
+    for part in windows.deadline.each(others):
         tally.add(part)
     return tally
 

@@ -10,15 +10,27 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from tsvec.model.bounds.deadline import NEVER, Deadline
 from tsvec.model.filters.predicates import Predicate
 from tsvec.model.vectors import Int64Array
 from tsvec.storage.predicates.runner import PredicateRunner
 from tsvec.storage.predicates.sql import CompiledPredicate, compile_predicate
-from tsvec.window.masks.documents import DocumentBlock, DocumentRun, MaskShelf, RowMask
+from tsvec.window.masks.documents import (
+    DocumentBlock,
+    DocumentRun,
+    MaskShelf,
+    RowMask,
+    rows_of_bytes,
+)
 
 _FEW = 16
 """Rows that are fewer than one in this many of those that a mask lacks are evaluated by
 themselves, and not remembered."""
+
+_PIECE_ROWS = 1 << 18
+_PIECE_BYTES = 64 << 20
+"""Documents are evaluated so many at a time, which takes about a quarter of a second: between two
+pieces a deadline is looked at, and others who want the same mask get to it."""
 
 _KEEP_SHARE = 0.9
 """Of the budget, when it is exceeded: room for the next masks without another look at all."""
@@ -74,18 +86,29 @@ class MaskCache:
             return self._compiled.setdefault(predicate, made)
 
     def test(
-        self, predicate: CompiledPredicate, run: DocumentRun, rows: slice | Int64Array, held: Held
+        self,
+        predicate: CompiledPredicate,
+        run: DocumentRun,
+        rows: slice | Int64Array,
+        held: Held,
+        deadline: Deadline = NEVER,
     ) -> NDArray[np.bool_]:
-        """Whether the predicate holds of some documents of a run, by their place in it."""
+        """Whether the predicate holds of some documents of a run, by their place in it.
+
+        What was evaluated before the deadline is remembered, so a second try gets further.
+        """
         mask, rows = self._mask(predicate, run.block, held), _shifted(rows, run.begin)
         missing = mask.missing(rows, run.end)
         if missing and not isinstance(rows, slice) and len(rows) * _FEW < _count(missing):
             return self._runner.run(predicate, run.block.documents(rows))
-        if missing:
+        while missing:
+            deadline.check()
             with mask.lock:
-                for low, high in mask.missing(rows, run.end):
-                    documents = run.block.documents(slice(low, high))
+                for low, high in mask.missing(rows, run.end)[:1]:
+                    documents = run.block.documents(slice(low, min(high, low + _PIECE_ROWS)))
+                    documents = documents[: rows_of_bytes(documents, _PIECE_BYTES)]
                     mask.fill(low, self._runner.run(predicate, documents))
+                missing = mask.missing(rows, run.end)
         return mask.values(rows)
 
     def count_missing(

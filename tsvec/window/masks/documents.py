@@ -119,3 +119,13 @@ class DocumentRun:
     block: DocumentBlock
     begin: int
     end: int
+
+
+def rows_of_bytes(documents: pa.Array, bytes_max: int) -> int:
+    """How many leading documents (large_binary) are at most so many bytes together; at least one
+    of any.
+    """
+    offsets = np.frombuffer(documents.buffers()[1], np.int64)[documents.offset :]
+    offsets = offsets[: len(documents) + 1]
+    fitting = int(np.searchsorted(offsets, offsets[0] + bytes_max, side="right")) - 1
+    return max(fitting, 1)

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from tsvec.model.bounds.deadline import Deadline
 from tsvec.model.filters.predicates import (
     Every,
     Not,
@@ -37,6 +38,10 @@ class View(Protocol):
     @property
     def registry(self) -> EntityRegistry:
         """The entities."""
+
+    @property
+    def deadline(self) -> Deadline:
+        """By when it must be answered."""
 
 
 class RowFilter:
@@ -122,8 +127,9 @@ class _RowTest:
         self._cache = cache
         self._held = held
 
-    def of(self, view: View, part: Columns, rows: Rows) -> Mask:  # noqa: ARG002
-        return self._cache.test(self.predicate, part.metadata_run, rows, self._held)
+    def of(self, view: View, part: Columns, rows: Rows) -> Mask:
+        run = part.metadata_run
+        return self._cache.test(self.predicate, run, rows, self._held, view.deadline)
 
     def leaves(self) -> list[_Test]:
         return [self]
@@ -151,7 +157,8 @@ class _EntityTest:
         if known is None or known[0] != view.seq:
             journal, count = view.registry.attributes.journal, len(view.registry)
             run = journal.run_until(view.seq)
-            holds = self._cache.test(self.predicate, run, slice(0, run.end), self._held)
+            every = slice(0, run.end)
+            holds = self._cache.test(self.predicate, run, every, self._held, view.deadline)
             self._entities = known = view.seq, holds[journal.in_force(run, count)]
         return known[1]
 

@@ -160,3 +160,12 @@ def test_deleting_a_collection_asks_first(loaded, run, ok, monkeypatch):
 def test_a_collection_of_nearly_that_name_is_suggested(loaded, run):
     code, _, err = run("knn", "--vector", "1,2,3", "-c", "shipps", *loaded[2:])
     assert (code, err) == (1, "error: there is no collection 'shipps'; did you mean 'ships'?\n")
+
+
+def test_with_a_key_a_collection_is_made_and_changed_once(target, ok):
+    make = ("create", "c", "--dim", "2", "--idempotency-key", "k", *target)
+    assert ok(*make) == ok(*make)
+    update = ("update", "c", "--window-size", "2h", "--idempotency-key", "u", "--json", *target)
+    first = ok(*update)
+    ok("update", "c", "--window-size", "3h", *target)
+    assert ok(*update) == first

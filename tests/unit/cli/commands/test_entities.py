@@ -96,3 +96,12 @@ def test_a_history_may_be_sampled(loaded, ok, rows):
     ]
     bare = json.loads(ok("history", "003", "--no-metadata", "--json", *loaded))
     assert all("metadata" not in item for item in bare["items"])
+
+
+def test_with_a_key_an_entity_is_changed_and_deleted_once(loaded, ok):
+    merge = ("entities", "attributes", "003", "--merge", '{"a": 1}')
+    first = ok(*merge, "--idempotency-key", "m", "--json", *loaded)
+    ok("entities", "attributes", "003", "--merge", '{"a": 2}', *loaded)
+    assert ok(*merge, "--idempotency-key", "m", "--json", *loaded) == first
+    delete = ("entities", "delete", "003", "--yes", "--idempotency-key", "d", "--json", *loaded)
+    assert ok(*delete) == ok(*delete)

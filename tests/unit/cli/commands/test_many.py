@@ -6,6 +6,9 @@ import sys
 
 import pytest
 
+from tsvec.cli.commands import many
+from tsvec.model.limits import Limits
+
 
 def test_a_batch_answers_each_question(loaded, ok, rows, tmp_path, monkeypatch):
     questions = [
@@ -56,13 +59,14 @@ def test_a_faulty_question_is_named_by_its_line(run, tmp_path, line, message):
     assert message in err
 
 
-def test_no_question_is_refused(run, tmp_path):
+def test_no_question_is_refused(run, tmp_path, monkeypatch):
     path = tmp_path / "questions.jsonl"
     path.write_text("\n")
     code, _, err = run("query", "batch", path)
     assert code == 1
     assert "queries" in err
-    path.write_text('{"query_vector": [1]}\n' * 100_000)
+    monkeypatch.setattr(many, "WIDEST", Limits(queries_max=3))
+    path.write_text('{"query_vector": [1]}\n' * 4)
     code, _, err = run("query", "batch", path)
     assert code == 2
     assert "queries_max" in err

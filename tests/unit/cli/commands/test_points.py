@@ -152,3 +152,14 @@ def test_points_are_deleted_by_a_filter(loaded, ok, count, rows):
     fast = sum(speed > 10 for speed in rows.speed)
     ok("delete", "--filter", '{"speed": {"$gt": 10}}', "--yes", *loaded)
     assert count() == len(rows) - fast
+
+
+def test_with_a_key_a_change_is_made_once_however_often_it_is_asked_for(loaded, ok, count, rows):
+    delete = ("delete", "--id", "003", "--yes", "--idempotency-key", "k", "--json", *loaded)
+    first = ok(*delete)
+    restore = ("restore", "--id", "003", "--yes", "--idempotency-key", "r", "--json", *loaded)
+    back = ok(*restore)
+    assert count() == len(rows)
+    assert ok(*delete) == first
+    assert ok(*restore) == back
+    assert count() == len(rows)

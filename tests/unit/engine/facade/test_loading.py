@@ -7,10 +7,9 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.unit.engine.rig import batch_of
-from tsvec.engine.facade import loading
 from tsvec.engine.facade.loading import Load
 from tsvec.model.errors import ErrorDetail, InvalidRequestError, TooLargeError
-from tsvec.model.limits import Limits
+from tsvec.model.limits import Limits, in_force
 from tsvec.model.replies import IngestError, IngestReply
 
 
@@ -30,11 +29,11 @@ def test_counts_add_up_and_the_last_commit_says_when():
     assert total == reply_of(9, ingested=5, unchanged=2, replaced=2, late=1, rejected=2)
 
 
-def test_errors_are_kept_up_to_a_limit_and_counted_beyond(monkeypatch):
-    monkeypatch.setattr(loading, "LIMITS", Limits(batch_rows_max=3))
+def test_errors_are_kept_up_to_a_limit_and_counted_beyond():
     load = Load()
-    for seq in range(4):
-        load.add(batch_of(2), reply_of(seq, rejected=2))
+    with in_force(Limits(batch_rows_max=3)):
+        for seq in range(4):
+            load.add(batch_of(2), reply_of(seq, rejected=2))
     assert [one.index for one in load.reply().errors] == [0, 0, 1]
     assert load.reply().rejected == 8
 

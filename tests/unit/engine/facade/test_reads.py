@@ -6,14 +6,12 @@ import pytest
 
 from tests.unit.engine.rig import NOON, SECOND, ManualClock
 from tests.unit.engine.workshop import points
-from tsvec.engine import published
 from tsvec.model.errors import (
     CollectionNotFoundError,
     InvalidRequestError,
     NotFoundError,
     UnavailableError,
 )
-from tsvec.model.limits import Limits
 from tsvec.model.lists.requests import PointRequest, PointsRequest
 from tsvec.model.queries import TemporalKnnRequest
 
@@ -90,7 +88,7 @@ def test_questions_of_a_batch_look_back_each_for_itself(collection):
 
 
 def test_a_batch_waits_for_the_last_change_it_names(collection, monkeypatch):
-    monkeypatch.setattr(published, "LIMITS", Limits(wait_seconds_max=0))
+    monkeypatch.setattr(collection._store(), "wait_seconds_max", 0)
     question = {"query_vector": [0.0, 0.0]}
     assert collection.temporal_knn_batch([question | {"wait_for_seq": 5}]).as_of_seq == 5
     with pytest.raises(UnavailableError, match="change 6 did not come"):

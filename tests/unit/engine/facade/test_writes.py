@@ -10,7 +10,6 @@ import pytest
 from tests.unit.engine.rig import NOON, SECOND, ManualClock, batch_of
 from tests.unit.engine.workshop import points
 from tsvec.engine.facade import writes
-from tsvec.engine.intake import arrow
 from tsvec.model.errors import (
     CollectionNotFoundError,
     ConflictError,
@@ -304,9 +303,8 @@ def test_frames_make_the_default_collection(opened):
     assert database.get_collection("default").dim == 2
 
 
-def test_metadata_too_large_for_one_commit_is_stored_in_several(empty, monkeypatch):
-    limits = Limits(body_bytes_max=500)
-    monkeypatch.setattr(arrow, "LIMITS", limits)
+def test_metadata_too_large_for_one_commit_is_stored_in_several(opened):
+    empty = opened(limits=Limits(body_bytes_max=500)).create_collection("c", dim=2, metric="l2")
     frame = frame_of(40, metadata=[f'{{"text": "{n:040}"}}' for n in range(40)])
     with pytest.raises(TooLargeError, match="metadata"):
         empty.ingest(frame)

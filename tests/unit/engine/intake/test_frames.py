@@ -11,10 +11,9 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from tsvec.engine.intake import frames
 from tsvec.engine.intake.frames import FramePlan, batch_of_frame, is_frame
 from tsvec.model.errors import InvalidRequestError, TooLargeError
-from tsvec.model.limits import LIMITS, Limits
+from tsvec.model.limits import Limits, in_force
 
 SECOND = 1_000_000
 UTC_US = pa.timestamp("us", "UTC")
@@ -306,9 +305,8 @@ def test_what_is_no_table_is_refused():
             read(frame)
 
 
-def test_one_row_more_than_a_commit_may_have_is_told_where_to_go(monkeypatch):
-    monkeypatch.setattr(frames, "LIMITS", Limits(batch_rows_max=3))
-    assert len(read(PLAIN)) == 3
-    with pytest.raises(TooLargeError, match="ingest_frames"):
-        read(pa.concat_tables([PLAIN, PLAIN.slice(0, 1)]))
-    assert LIMITS.batch_rows_max > 3
+def test_one_row_more_than_a_commit_may_have_is_told_where_to_go():
+    with in_force(Limits(batch_rows_max=3)):
+        assert len(read(PLAIN)) == 3
+        with pytest.raises(TooLargeError, match="ingest_frames"):
+            read(pa.concat_tables([PLAIN, PLAIN.slice(0, 1)]))

@@ -8,10 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tsvec.engine.intake import pieces
 from tsvec.engine.intake.pieces import check_piece_rows, decode_piece, read_pieces
 from tsvec.model.errors import InvalidRequestError, TooLargeError
-from tsvec.model.limits import LIMITS, Limits
+from tsvec.model.limits import LIMITS, Limits, in_force
 from tsvec.model.points import PointBatch
 
 
@@ -53,14 +52,14 @@ def test_no_piece_has_rows_of_two_frames_and_each_is_read_in_its_turn():
 
 
 @pytest.mark.parametrize("chunks", [(50,), (3,) * 16 + (2,), (1,) * 50])
-def test_pieces_are_bounded_in_bytes(monkeypatch, chunks):
-    monkeypatch.setattr(pieces, "LIMITS", Limits(body_bytes_max=80))
-    found = cut(numbered(*chunks), 1_000)
+def test_pieces_are_bounded_in_bytes(chunks):
+    with in_force(Limits(body_bytes_max=80)):
+        found = cut(numbered(*chunks), 1_000)
     assert list(chain(*found)) == list(range(50))
     assert max(map(len, found)) <= 10
     assert len(found) <= 10
-    monkeypatch.setattr(pieces, "LIMITS", Limits(body_bytes_max=1))
-    assert cut(numbered(*chunks), 1_000) == [[n] for n in range(50)]
+    with in_force(Limits(body_bytes_max=1)):
+        assert cut(numbered(*chunks), 1_000) == [[n] for n in range(50)]
 
 
 @pytest.mark.parametrize("wrong", [5, None, "a.parquet", [numbered(1), 5], [{"n": 1}], {"n": 1}])

@@ -281,3 +281,14 @@ def test_stopping_wakes_one_that_sleeps(asleep):
     assert looked.wait(WAIT_SECONDS)
     sleeper.stop()
     assert not sleeper.thread.is_alive()
+
+
+def test_expired_replies_are_freed_though_nobody_writes(opened, clock):
+    database = opened(clock=clock)
+    collection = database.create_collection("c", dim=2, metric="l2")
+    collection.ingest(batch_of(3), idempotency_key="k")
+    ledger = store_of(database).ledger
+    assert len(ledger) == 1
+    clock.now += 86_400 * SECOND
+    collection.compact()
+    assert (len(ledger), ledger.size) == (0, 0)

@@ -76,7 +76,7 @@ def test_a_damaged_truth_is_named_until_it_is_whole_again(shop, how):
     for _ in range(3):
         turns.step()
     [problem] = turns.scrubber.problems.values()
-    assert str(path) in problem
+    assert str(path) in problem.text
     assert turns.scrubber.repaired == 0
     path.write_bytes(content)
     for _ in range(3):
@@ -116,7 +116,7 @@ def test_columns_that_cannot_be_rebuilt_are_named_and_tried_again(shop):
     shop.store.partitions.rebuild_columns = refuse
     turns = Turns(shop)
     [problem] = turns.step().problems.values()
-    assert "No space left" in problem
+    assert "No space left" in problem.text
     shop.store.partitions.rebuild_columns = original
     for _ in range(3):
         turns.step()

@@ -103,7 +103,7 @@ def test_part_of_a_group_is_deleted_in_between(shop):
 
 
 def test_too_many_points_are_refused_and_nothing_is_deleted(shop, monkeypatch):
-    monkeypatch.setattr(removal, "LIMITS", Limits(delete_rows_max=3))
+    monkeypatch.setattr(removal, "limits", lambda: Limits(delete_rows_max=3))
     with pytest.raises(TooLargeError, match=r"4 points are more than .* \(3, delete_rows_max\)"):
         shop.delete(entity_ids=["a"])
     assert len(values(shop.store.windows)) == 5

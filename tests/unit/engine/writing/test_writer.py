@@ -20,8 +20,10 @@ from tests.unit.engine.workshop import check_counts, kept, points, values
 from tsvec.engine.writing import writer
 from tsvec.model.errors import (
     ConflictError,
+    CorruptError,
     DiskFullError,
     EntityNotFoundError,
+    IdempotencyMismatchError,
     InternalError,
     UnavailableError,
 )
@@ -252,3 +254,64 @@ def test_many_threads_that_write_and_delete_one_point_never_make_two_of_it(datab
     assert len(values(store.windows)) == made - ended
     assert len(kept(store.windows)) == made
     check_counts(store)
+
+
+def test_requests_with_keys_share_syncs_and_those_that_come_again_need_none(opened):
+    gate = Gate("log.sync")
+    database = opened(gate)
+    collection = database.create_collection("c", dim=2, metric="l2")
+    log = store_of(database).log
+
+    def submit(number):
+        return collection.submit(batch_of(1, first=number), idempotency_key=f"k{number}")
+
+    futures = [submit(0)]
+    with gate:
+        futures += [submit(number) for number in range(1, 256) for _ in range(2)]
+    replies = [future.result() for future in futures]
+    wait_until(lambda: log.is_marked)
+    assert log.syncs <= 3, "one for the first row, one for all others, one for the watermark"
+    assert sorted(reply.seq for reply in replies[1::2]) == list(range(2, 257))
+    assert replies[1::2] == replies[2::2]
+    assert [submit(number).result() for number in range(1, 256)] == replies[1::2]
+    assert log.syncs <= 3
+
+
+def test_a_key_is_free_again_when_its_request_was_refused_in_the_group(opened):
+    gate = Gate("log.sync")
+    collection = opened(gate).create_collection("c", dim=2, metric="l2")
+    first = collection.submit(batch_of(1))
+    with gate:
+        conflicting = collection.submit(
+            batch_of(1, metadata=b'{"a":1}'), on_conflict="error", idempotency_key="k"
+        )
+        accepted = collection.submit(batch_of(1, first=1), idempotency_key="k")
+        other = collection.submit(batch_of(1, first=2), idempotency_key="k")
+    with pytest.raises(ConflictError):
+        conflicting.result()
+    assert (first.result().seq, accepted.result().seq) == (1, 2)
+    with pytest.raises(IdempotencyMismatchError):
+        other.result()
+
+
+def test_where_no_more_replies_can_be_kept_requests_without_a_key_go_on(opened):
+    database = opened(idempotency_records_max=2)
+    collection = database.create_collection("c", dim=2, metric="l2")
+    futures = [
+        collection.submit(batch_of(1, first=n), idempotency_key=f"k{n}" if n < 4 else None)
+        for n in range(6)
+    ]
+    outcomes = [future.exception() for future in futures]
+    assert [type(one) for one in outcomes[:4]].count(UnavailableError) == 2
+    assert outcomes[4:] == [None, None]
+    assert rows_of(collection) == 4
+    assert collection.ingest(batch_of(1), idempotency_key="k0").seq == 1
+
+
+def test_a_kept_reply_that_nobody_can_read_fails_one_request_only(opened, monkeypatch):
+    collection = opened().create_collection("c", dim=2, metric="l2")
+    collection.ingest(batch_of(1), idempotency_key="k")
+    monkeypatch.setattr("tsvec.engine.retries.ledger.unpack_reply", lambda _: b"{}")
+    with pytest.raises(CorruptError, match="no IngestReply"):
+        collection.ingest(batch_of(1), idempotency_key="k")
+    assert collection.ingest(batch_of(1, first=1)).seq == 2

@@ -7,7 +7,7 @@ import pytest
 
 from tests.contract.parts import Sample
 from tsvec.kernels.distance import measure_distances
-from tsvec.query.candidates import Source, Target
+from tsvec.query.candidates import Search, Source, Target
 from tsvec.query.nearest import radius as module
 from tsvec.query.nearest.radius import find_within
 
@@ -18,7 +18,7 @@ def ask(windows, vector, radius, limit=1_000, *, every=1):
         rows = part.select(-(10**18), 10**18)
         sources.append(Source(part, rows if every == 1 else np.arange(0, part.rows, every)))
     target = Target.of(windows.config.metric, np.asarray(vector, np.float32))
-    return find_within(target, sources, radius, limit)
+    return find_within(Search(target, sources, limit), radius)
 
 
 @pytest.fixture

@@ -167,6 +167,26 @@ def test_reading_from_a_position_skips_what_is_before(directory, rolled):
     log.close()
 
 
+@pytest.mark.parametrize("reopened", [False, True])
+@pytest.mark.parametrize("size", [100, 40_000])
+def test_a_position_is_before_all_that_follows_the_seq_before(directory, reopened, size):
+    """What consumes no seq stands in front of the change it belongs to, or between two."""
+    log = create_log(directory)
+    for seq in range(1, 12):
+        for part in range(3):
+            payload = bytes([part]) * size
+            log.commit([Frame(Kind.IDEMPOTENCY, Operation.NONE, HISTORY, seq - 1, 0, 1, payload)])
+        append(log, bytes(30_000))
+    if reopened:
+        log.close()
+        log, _ = reopen(directory)
+    for seq in range(1, 12):
+        found = log.read_from(log.position_of(seq))
+        asides = [frame for frame in found if not frame.count and frame.first_seq >= seq - 1]
+        assert len(asides) == 3 * (12 - seq)
+    log.close()
+
+
 def test_a_reader_of_a_log_that_is_written_sees_whole_groups(directory):
     log = create_log(directory)
     written = append(log, b"one", b"two")

@@ -11,6 +11,8 @@ import orjson
 import pyarrow as pa
 import pytest
 
+from tsvec.model.bounds.deadline import Deadline
+from tsvec.model.errors import DeadlineExceededError
 from tsvec.model.filters.parser import parse_filter
 from tsvec.window.masks import cache as module
 from tsvec.window.masks.cache import Held, MaskCache
@@ -183,3 +185,40 @@ def test_many_threads_and_many_predicates_in_little_room(monkeypatch):
         assert all(pool.map(ask, range(400)))
     assert cache.bytes <= 30_000
     cache.close()
+
+
+@pytest.mark.parametrize("limit", ["_PIECE_ROWS", "_PIECE_BYTES"])
+def test_what_was_evaluated_by_a_deadline_is_kept_for_the_next_try(cache, monkeypatch, limit):
+    """A piece of ten documents a second; each has at least seven bytes."""
+    now = 0
+    monkeypatch.setattr(module, limit, 10 if limit == "_PIECE_ROWS" else 79)
+    block, predicate = Block(100), below(cache, 55)
+    run = cache._runner.run
+
+    def slow(*args):
+        nonlocal now
+        now += 1_000_000
+        return run(*args)
+
+    monkeypatch.setattr(cache._runner, "run", slow)
+    tries = 0
+    while True:
+        begun, tries = now, tries + 1
+        try:
+            deadline = Deadline.after(3, lambda: now)
+            found = cache.test(predicate, block.run, every(block), Held(), deadline)
+        except DeadlineExceededError:
+            assert now - begun == 3_000_000
+        else:
+            break
+    assert found.tolist() == [row < 55 for row in range(100)]
+    assert tries > 3
+    if limit == "_PIECE_ROWS":
+        assert (now, block.read) == (10_000_000, 100)
+
+
+def test_a_document_larger_than_a_piece_is_evaluated_alone(cache, monkeypatch):
+    monkeypatch.setattr(module, "_PIECE_BYTES", 1)
+    block = Block(9)
+    found = cache.test(below(cache, 4), block.run, every(block), Held())
+    assert found.tolist() == [row < 4 for row in range(9)]

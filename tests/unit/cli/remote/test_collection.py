@@ -1,20 +1,23 @@
+"""A collection over HTTP: each method is one request."""
+
 from __future__ import annotations
 
 import json
 
 import httpx
 import orjson
-import pytest
 
-from tsvec.cli import remote as remote_module
-from tsvec.cli.remote import RemoteDatabase
-from tsvec.model.errors import (
-    CollectionNotFoundError,
-    ConflictError,
-    InternalError,
-    InvalidRequestError,
-    UnavailableError,
+from tests.unit.cli.remote.answers import (
+    HISTORY,
+    INGESTED,
+    KNN,
+    NOW,
+    URL,
+    remote,
+    target_of,
 )
+from tsvec.cli.remote import collection
+from tsvec.cli.remote.database import RemoteDatabase
 from tsvec.model.lists.requests import EntitiesRequest, PointPatch, PointRequest, PointsRequest
 from tsvec.model.nearest.requests import TemporalKnnWalkRequest
 from tsvec.model.queries import (
@@ -27,70 +30,6 @@ from tsvec.model.queries import (
     TemporalKnnRequest,
 )
 from tsvec.model.times import AsOf
-
-URL = "http://127.0.0.1:8710/"
-NOW = "2026-01-31T12:00:00Z"
-COLLECTION = {
-    "name": "a b",
-    "dim": 2,
-    "metric": "l2",
-    "window_size": "1h",
-    "allowed_lateness": None,
-    "retention": None,
-    "history_horizon": "7d",
-    "space": None,
-    "history": "h",
-    "created_at": NOW,
-    "seq": 0,
-}
-KNN = {"hits": [], "returned": 0, "exact": True, "eligible": {"value": 0, "relation": "eq"}}
-HISTORY = {"items": [], "next_cursor": None, "as_of_seq": 4}
-INGESTED = {
-    "ingested": 1,
-    "unchanged": 0,
-    "replaced": 0,
-    "late": 0,
-    "rejected": 0,
-    "errors": [],
-    "seq": 1,
-    "recorded_at": NOW,
-    "durable": True,
-}
-
-
-def remote(reply, status=200):
-    """A database whose every request gets this reply, and the requests it got."""
-    seen = []
-
-    def answer(request):
-        seen.append(request)
-        return httpx.Response(
-            status, content=reply if isinstance(reply, bytes) else json.dumps(reply)
-        )
-
-    return RemoteDatabase(URL, transport=httpx.MockTransport(answer)), seen
-
-
-def target_of(request):
-    return f"{request.method} {request.url.raw_path.decode()}"
-
-
-def test_requests_name_the_collection_safely():
-    database, seen = remote(COLLECTION)
-    with database:
-        assert database.get_collection("a b/../c").dim == 2
-    assert target_of(seen[0]) == "GET /v1/collections/a%20b%2F..%2Fc"
-
-
-def test_a_collection_is_made_from_its_record():
-    database, seen = remote(COLLECTION, 201)
-    database.create_collection("a", dim=2, metric="l2", retention="30d")
-    assert target_of(seen[0]) == "POST /v1/collections"
-    assert json.loads(seen[0].content) == {
-        "name": "a", "dim": 2, "metric": "l2", "window_size": "1h",
-        "retention": "30d", "history_horizon": "7d",
-    }  # fmt: skip
-    assert seen[0].headers["content-type"] == "application/json"
 
 
 def test_a_question_is_sent_as_its_record():
@@ -125,15 +64,6 @@ def test_points_go_as_an_arrow_stream():
     assert target_of(seen[0]) == f"POST {path}"
     assert seen[0].headers["content-type"] == "application/vnd.apache.arrow.stream"
     assert seen[0].content == b"stream"
-
-
-def test_a_change_may_be_a_null():
-    database, seen = remote(COLLECTION)
-    database.update_collection("a", retention=None, window_size="1d")
-    assert target_of(seen[0]) == "PATCH /v1/collections/a"
-    assert json.loads(seen[0].content) == {"retention": None, "window_size": "1d"}
-    with pytest.raises(InvalidRequestError, match="at least one"):
-        database.update_collection("a")
 
 
 def test_a_moment_goes_as_a_number_or_a_time():
@@ -258,7 +188,7 @@ def test_attributes_are_read_and_changed():
 
 
 def test_a_compaction_is_watched_until_it_is_done(monkeypatch):
-    monkeypatch.setattr(remote_module, "COMPACTION_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(collection, "COMPACTION_PAUSE_SECONDS", 0)
     status = {"started_at": NOW, "merges": 0, "rows": 0, "bytes": 0, "partitions": 3, "waiting": 2}
     states = ["running", "running", "idle"]
     seen, told = [], []
@@ -275,63 +205,6 @@ def test_a_compaction_is_watched_until_it_is_done(monkeypatch):
     del seen[:]
     assert database.collection("a").compact(wait=False).state == "running"
     assert len(seen) == 1
-
-
-@pytest.mark.parametrize(
-    ("code", "status", "error"),
-    [
-        ("collection_not_found", 404, CollectionNotFoundError),
-        ("conflict", 409, ConflictError),
-        ("one of a later version", 418, InternalError),
-    ],
-)
-def test_errors_of_the_server_are_raised_as_such(code, status, error):
-    problem = {
-        "type": "about:blank",
-        "title": "t",
-        "status": status,
-        "code": code,
-        "message": "what was wrong",
-        "request_id": "r",
-        "retryable": False,
-        "details": [{"field": "points[3]", "message": "m", "row": 3}],
-    }
-    database, _ = remote(problem, status)
-    with pytest.raises(error, match=r"^what was wrong$") as caught:
-        database.get_info()
-    assert caught.value.details[0].row == 3
-
-
-@pytest.mark.parametrize("status", [200, 502])
-def test_something_else_than_a_tsvec_server_is_told(status):
-    database, _ = remote(b"<html>", status)
-    with pytest.raises(InternalError, match="is it a tsvec server"):
-        database.get_health()
-
-
-def test_no_answer_is_told_with_what_to_do():
-    def fail(request):
-        raise httpx.ConnectError("Connection refused")
-
-    database = RemoteDatabase(URL, transport=httpx.MockTransport(fail))
-    with pytest.raises(
-        UnavailableError, match=r"127\.0\.0\.1:8710 \(Connection refused\); .*serve"
-    ):
-        database.list_collections()
-
-
-@pytest.mark.parametrize("url", ["127.0.0.1:8710", "ftp://x", "http://", ""])
-def test_what_is_no_url_is_refused(url):
-    with pytest.raises(InvalidRequestError, match="is no URL"):
-        RemoteDatabase(url)
-
-
-def test_what_is_no_record_is_taken_as_it_is():
-    database, seen = remote(b"tsvec_seq 4\n")
-    assert database.get_metrics() == "tsvec_seq 4\n"
-    database, seen = remote(b"", 204)
-    database.delete_collection("a b")
-    assert target_of(seen[0]) == "DELETE /v1/collections/a%20b"
 
 
 def test_batches_and_walks_are_sent_as_their_records():

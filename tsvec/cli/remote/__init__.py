@@ -1,0 +1,1 @@
+"""A database behind a URL, with the methods of the embedded one."""

@@ -1,0 +1,1 @@
+"""From flags, environment and file to the settings of a database."""

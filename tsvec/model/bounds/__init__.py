@@ -1,0 +1,1 @@
+"""What one query and one tenant may use: deadlines, quotas and what there is of them."""

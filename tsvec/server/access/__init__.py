@@ -1,0 +1,1 @@
+"""Who asks, and whether they may: keys, scopes and tenants of requests."""

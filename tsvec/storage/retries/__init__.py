@@ -1,0 +1,1 @@
+"""Replies to be repeated, as bytes on disk."""
