@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     console = Console() if sys.stdout.isatty() else Console(width=_WIDTH)
     if options.list:
         for scenario in SCENARIOS:
-            console.print(f"{scenario.name:16}{scenario.question}", highlight=False)
+            console.print(f"{scenario.name:20}{scenario.question}", highlight=False)
         return
     scenarios = [BY_NAME[name] for name in options.scenarios or BY_NAME]
     results = list(_run(scenarios, options))

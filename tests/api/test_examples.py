@@ -199,6 +199,10 @@ def test_every_list_goes_on_where_its_cursor_says(client, name):
     elif name == "get_history":
         point = many["points"][0] | {"entity_id": path["entity_id"]}
         client.post("/v1/collections/storms/points", json={"points": [point]})
+    elif name == "list_keys":
+        every = {"name": "first", "scopes": ["read", "write", "admin"]}
+        client.headers["x-api-key"] = client.post("/v1/keys", json=every).json()["secret"]
+        client.post("/v1/keys", json={"name": "second"})
     else:
         client.post("/v1/collections/storms/points", json=many)
     first = send(client, operation, Exchange(path, {"limit": 1}, None)).json()

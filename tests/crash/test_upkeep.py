@@ -58,7 +58,7 @@ def problems(monkeypatch) -> list[str]:
 
         def work(self, store, work=worker._work):
             problem = work(self, store)
-            found.extend([problem] if problem else [])
+            found.extend([problem.text] if problem else [])
             return problem
 
         monkeypatch.setattr(worker, "_work", work)

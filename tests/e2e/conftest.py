@@ -24,7 +24,9 @@ def environment(tmp_path) -> dict[str, str]:
     (commands / "tsvec").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m tsvec "$@"\n')
     (commands / "tsvec").chmod(0o755)
     (commands / "python").symlink_to(sys.executable)
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("TSVEC_")}
+    # Bytecode is kept, or every command would compile all of it.
+    unset = ("TSVEC_", "PYTHONDONTWRITEBYTECODE")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(unset)}
     path = os.pathsep.join([str(commands), kept["PATH"]])
     return kept | {"TERM": "dumb", "COLUMNS": "100", "PYTHONPATH": str(ROOT), "PATH": path}
 

@@ -12,4 +12,4 @@ def test_any_life_of_a_collection():
 
 
 def test_some_lives_on_duckdb():
-    live(TimeMachineOnDuckDB, SEQUENCES // 10)
+    live(TimeMachineOnDuckDB, SEQUENCES // 20)

@@ -122,18 +122,19 @@ class TimeMachine(Changes):
         self._prepare(data)
         self.reported()
         change = self.draw_change(data) if data.draw(st.booleans()) else lambda: None
-        copied: list[int] = []
+        interruptions = self.bench.interruptions
 
         def copy() -> None:
             change()
             self.bench.copy()
-            copied.append(self.line.last_at)
+            # What happens from here on never happened.
+            interruptions.on_drop = lambda: None
 
-        self.bench.interruptions.at(data.draw(st.sampled_from(draws.STEPS[what])), copy)
+        interruptions.at(data.draw(st.sampled_from(draws.STEPS[what])), copy)
         self._work(what)()
-        if self.bench.interruptions.clear():
+        if interruptions.clear():
             copy()
-        self.line.last_at = copied[0]
+        interruptions.on_drop = self.see_the_drop
         self._reopen(from_copy=True)
 
     def _reopen(self, *, from_copy: bool) -> None:

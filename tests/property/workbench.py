@@ -49,19 +49,23 @@ class ArrowFiles:
             texts[name] = sink.getvalue()
         path.write_bytes(pickle.dumps(texts))
 
-    def read(self, path: Path, *names: str) -> dict[str, pa.Table]:
+    def read(self, path: Path, *names: str, optional=()) -> dict[str, pa.Table]:
         texts = pickle.loads(path.read_bytes())
-        return {name: pa.ipc.open_stream(texts[name]).read_all() for name in names}
+        return {name: pa.ipc.open_stream(texts[name]).read_all() for name in names if name in texts}
 
     def close(self) -> None:
         pass
 
 
 class Interruptions(FailPoints):
-    """Lets something happen when a step is reached for the first time; `on_drop` at every drop."""
+    """Lets something happen when a step is reached for the first time; `on_drop` at every drop.
+
+    What goes wrong in that is kept in `error`, since upkeep takes it for a failure of its own.
+    """
 
     def __init__(self) -> None:
         super().__init__()
+        self.error: Exception | None = None
         self._waiting: tuple[str, Callable[[], None]] | None = None
         self.on_drop: Callable[[], None] = lambda: None
 
@@ -75,6 +79,13 @@ class Interruptions(FailPoints):
         return left is not None
 
     def hit(self, name: str) -> None:
+        try:
+            self._happen(name)
+        except Exception as error:
+            self.error = error
+            raise
+
+    def _happen(self, name: str) -> None:
         if name == "drop.logged":
             self.on_drop()
         if self._waiting is not None and self._waiting[0] == name:
@@ -154,8 +165,7 @@ class Workbench:
 
     def seal(self, *, early: bool = False) -> None:
         """Seal what is due; what is not yet due as well, if that is to be done early."""
-        problem = self.database._sealer._work(self.store)
-        assert problem is None, problem
+        self._check(self.database._sealer._work(self.store))
         if early and (hot := self.store.windows.hot):
             seal(self.store, hot, self.clock.now_us())
 
@@ -163,7 +173,11 @@ class Workbench:
         """Drop what has expired, merge what is worth it, or everything."""
         if full:
             self.collection.compact(wait=False)
-        problem = self.database._maintainer._work(self.store)
+        self._check(self.database._maintainer._work(self.store))
+
+    def _check(self, problem: str | None) -> None:
+        if self.interruptions.error is not None:
+            raise self.interruptions.error
         assert problem is None, problem
 
     def kept(self) -> dict[int, tuple[int, int, str]]:

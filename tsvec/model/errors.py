@@ -222,6 +222,11 @@ class DiskFullError(TsvecError):
     retryable = True
 
 
+def reason_of(error: BaseException) -> str:
+    """What an exception says, or its name if it says nothing, as when memory runs out."""
+    return str(error) or type(error).__name__
+
+
 def error_classes() -> tuple[type[TsvecError], ...]:
     """Every concrete error class, in the order of their status and code."""
 

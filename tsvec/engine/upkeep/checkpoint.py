@@ -67,7 +67,6 @@ class _Snapshot:
     replies_added: int = 0
     saves: list[tuple[SealedPart, Deaths, int | None]] = field(default_factory=list)
     unsaved_from: int | None = None
-    purged: tuple[int, int] | None = None
 
 
 def commit_manifest(store: CollectionStore, arrangement: Arrangement) -> None:
@@ -79,9 +78,9 @@ def commit_manifest(store: CollectionStore, arrangement: Arrangement) -> None:
     """
     if store.is_doubtful:
         raise SyncFailedError(f"{store.paths.manifest}: the fsync before failed")
-    before = store.manifest
     snapshot = _Snapshot()
     store.hold(lambda windows: _take(store, windows, arrangement, snapshot))
+    before = store.manifest
     try:
         manifest = _write(store, before, arrangement, snapshot)
     except BaseException as error:
@@ -133,11 +132,7 @@ def _take(
     due = since > 0 and cost <= max(_CHANGES_MIN, since)
     snapshot.seq, snapshot.recorded_at = windows.seq, windows.recorded_at
     if due or expired:
-        oldest = store.oldest_as_of()
-        if oldest > store.manifest.purged_seq:
-            store.registry.purge(oldest)
-            now = store.ground.expiry.now_us()
-            snapshot.purged = (oldest, now - windows.config.horizon_us)
+        _forget(store, windows)
         snapshot.tables = store.registry.to_tables()
         snapshot.replies = store.ledger.snapshot()
         snapshot.replies_added = store.ledger.added
@@ -146,6 +141,19 @@ def _take(
     snapshot.saves = [(part, *part.unfolded.begin_save()) for part in dirty]
     left = [part.unfolded.unsaved_from for part in parts]
     snapshot.unsaved_from = min((seq for seq in left if seq is not None), default=None)
+
+
+def _forget(store: CollectionStore, windows: WindowSet) -> None:
+    """Forget what the registry knows from beyond the horizon.
+
+    The manifest in force refuses to read it from that moment on, also if no other is ever written.
+    """
+    oldest = store.oldest_as_of()
+    if oldest > store.manifest.purged_seq:
+        reach = store.ground.expiry.now_us() - windows.config.horizon_us
+        purged = {"purged_seq": oldest, "purged_at": reach}
+        store.manifest = store.manifest.model_copy(update=purged)
+        store.registry.purge(oldest)
 
 
 def _write(
@@ -172,9 +180,8 @@ def _write(
     if snapshot.unsaved_from is not None:
         needed.append(snapshot.unsaved_from - 1)
     place = store.log.position_of(min(needed) + 1)
-    given = (arrangement.purged, snapshot.purged)
     known = (before.purged_seq, before.purged_at)
-    purged = max([known, *(one for one in given if one is not None)])
+    purged = max(known, arrangement.purged or known)
     entries = [
         *(entry for entry in before.partitions if entry.name not in snapshot.gone),
         *(fresh.part.entry for fresh in arrangement.fresh),

@@ -18,7 +18,7 @@ from tsvec.engine.upkeep.expiry import drop_expired, unlink_gone
 from tsvec.engine.upkeep.scrub import Scrubber
 from tsvec.engine.upkeep.sealing import truncate_log
 from tsvec.engine.writing.tasks import ExpireTask
-from tsvec.model.errors import UnavailableError
+from tsvec.model.errors import UnavailableError, reason_of
 from tsvec.storage.files import SyncFailedError
 
 _LOOK_SECONDS = 1.0
@@ -137,7 +137,7 @@ class Maintainer:
             if store.is_closed:
                 run.end(asked)
                 return None
-            problem = f"compacting {store.windows.config.name!r} failed: {error}"
+            problem = f"compacting {store.windows.config.name!r} failed: {reason_of(error)}"
             run.end(asked, problem)
             return Problem(problem, store.tenant)
         return None

@@ -9,6 +9,7 @@ from tsvec.engine.access.problems import Problem
 from tsvec.engine.clock import Clock
 from tsvec.engine.store import CollectionStore
 from tsvec.engine.upkeep.sealing import find_sealable, seal
+from tsvec.model.errors import reason_of
 from tsvec.storage.files import SyncFailedError
 
 _LOOK_SECONDS = 1.0
@@ -77,8 +78,8 @@ class Sealer:
                         waiting.deny_room(error)
                     return None
                 except Exception as error:  # noqa: BLE001  a lost worker would fill the memory
-                    text = f"sealing {store.windows.config.name!r} failed: {error}"
-                    return Problem(text, store.tenant)
+                    name = store.windows.config.name
+                    return Problem(f"sealing {name!r} failed: {reason_of(error)}", store.tenant)
                 self.seals += 1
                 self.on_sealed()
         return None

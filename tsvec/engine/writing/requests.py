@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import orjson
+from pydantic import BaseModel
 
 from tsvec.engine.writing.group import GroupBuilder
 from tsvec.engine.writing.removal import delete, restore
@@ -35,15 +36,21 @@ def add_task(builder: GroupBuilder, task: Task) -> bool:
     A refused task gets its exception at once and leaves no trace.
     """
     try:
-        if isinstance(task, Request) and task.once is not None:
-            again = builder.replies.find(task.once, task.reply)
-            if again is not None:
-                builder.outcomes.append((task.future, lambda: again))
-                return True
-        return _take(builder, task)
+        again = _reply_before(builder, task)
+        if again is None:
+            return _take(builder, task)
     except TsvecError as error:
         task.future.set_exception(error)
-        return True
+    else:
+        builder.outcomes.append((task.future, lambda: again))
+    return True
+
+
+def _reply_before(builder: GroupBuilder, task: Task) -> BaseModel | None:
+    """The first reply to a task that comes again; None if it is new."""
+    if not isinstance(task, Request) or task.once is None:
+        return None
+    return builder.replies.find(task.once, task.reply)
 
 
 def _take(builder: GroupBuilder, task: Task) -> bool:

@@ -9,6 +9,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from tsvec.model.access.caller import Caller
 from tsvec.model.bounds.deadline import NEVER, Deadline
 from tsvec.model.errors import TsvecError, UnavailableError
 from tsvec.model.limits import in_force
@@ -46,6 +47,16 @@ class Load:
         self.rates.count_request(caller_of(scope))
         scope["deadline"] = self._deadline(scope)
 
+    def counted_as(self, caller: Caller | None) -> str | None:
+        """The tenant that a caller's requests are counted for.
+
+        Without a key any name may be made up: beyond as many tenants as there can be, all others
+        are counted together with those who gave none.
+        """
+        tenant = None if caller is None else caller.tenant
+        most = self.settings.limits.tenants_max
+        return tenant if tenant in self.requests or len(self.requests) < most else None
+
     def counts_of(self, tenant: str) -> dict[str, int]:
         """How many requests of a tenant there were, and were refused here."""
         return {"requests": self.requests[tenant], "refused": self.refused[tenant]}
@@ -74,8 +85,8 @@ class LoadMiddleware:
         if scope["type"] != "http" or scope["path"] in ALWAYS_ANSWERED:
             await self._app(scope, receive, send)
             return
-        load, caller = self._load, scope.get("caller")
-        tenant = None if caller is None else caller.tenant
+        load = self._load
+        tenant = load.counted_as(scope.get("caller"))
         load.requests[tenant] += 1
         try:
             load.admit(scope)

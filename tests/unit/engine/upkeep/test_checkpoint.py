@@ -12,6 +12,7 @@ from tsvec.engine.upkeep import checkpoint
 from tsvec.engine.upkeep.checkpoint import Arrangement, commit_manifest
 from tsvec.engine.upkeep.expiry import drop_expired
 from tsvec.engine.writing.tasks import ExpireTask
+from tsvec.model.errors import GoneError
 from tsvec.storage.failpoints import FailPoints
 from tsvec.storage.files import SyncFailedError
 from tsvec.storage.log.frames import Operation
@@ -291,6 +292,24 @@ def test_what_the_horizon_has_passed_is_forgotten_with_a_checkpoint(workshop):
     shop.put(("a", 3, 1))
     shop.checkpoint()
     assert shop.store.manifest.config_changes == ()
+
+
+def test_what_is_forgotten_cannot_be_read_even_if_the_checkpoint_fails(workshop):
+    """Attributes that an entity lost are the last trace of the change that it was deleted by."""
+    shop = workshop("checkpoint.start=enospc@1", config={"history_horizon": "10s"})
+    shop.put(("a", 1, 1))
+    shop.set("a", {"n": 1})
+    shop.delete_entity("a")
+    shop.clock.now += 60 * SECOND
+    shop.put(("b", 2, 1))
+    oldest = shop.store.oldest_as_of()
+    with pytest.raises(OSError, match="No space"):
+        shop.checkpoint()
+    assert shop.store.oldest_as_of() == oldest
+    with pytest.raises(GoneError):
+        shop.read(seq=oldest - 1)
+    shop.checkpoint()
+    assert shop.store.oldest_as_of() == shop.store.manifest.purged_seq == oldest
 
 
 def test_an_arrangement_of_nothing_changes_nothing_that_is_shown(shop):

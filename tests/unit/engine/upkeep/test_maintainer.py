@@ -138,6 +138,16 @@ def test_who_waits_for_a_merge_that_fails_hears_of_it(opened, monkeypatch):
     assert len(partitions_of(database)) == 3
 
 
+def test_a_failure_without_a_message_is_named(opened, monkeypatch):
+    monkeypatch.setattr(maintainer, "merge_partitions", out_of_memory)
+    _, collection = make(opened, seals=3)
+    assert collection.compact().problem == "compacting 'c' failed: MemoryError"
+
+
+def out_of_memory(*_):
+    raise MemoryError
+
+
 def test_a_failed_fsync_ends_it_and_the_writing(opened):
     database, collection = make(opened, seals=3)
     database._stores.get("c").ground.files.failpoints = Failing()

@@ -94,6 +94,17 @@ def test_one_collection_that_cannot_be_sealed_holds_up_no_other(opened, monkeypa
     database.delete_collection("c")
 
 
+def test_a_failure_without_a_message_is_named(opened, monkeypatch):
+    monkeypatch.setattr(sealer, "seal", out_of_memory)
+    database, _ = make(opened)
+    wait_until(lambda: database.get_health().status == "degraded")
+    assert database.get_health().problems == ["sealing 'c' failed: MemoryError"]
+
+
+def out_of_memory(*_):
+    raise MemoryError
+
+
 @pytest.mark.parametrize("step", ["seal.partition_renamed", "manifest.after_rename"])
 def test_a_seal_that_fails_at_a_directory_leaves_nothing_twice(opened, tmp_path, step):
     """Whether a rename is durable nobody knows; what follows must be right either way."""

@@ -91,6 +91,16 @@ def test_requests_are_counted_by_tenant():
     assert load.counts_of("default") == {"requests": 0, "refused": 0}
 
 
+def test_names_that_are_made_up_take_no_memory():
+    load = Load(Settings(limits=Limits(tenants_max=3)), lambda: 0)
+    for number in range(50):
+        load.requests[load.counted_as(Caller(f"t{number}"))] += 1
+    load.requests[load.counted_as(Caller("t1"))] += 1
+    assert len(load.requests) <= 4
+    assert load.counts_of("t1") == {"requests": 2, "refused": 0}
+    assert load.requests[None] == 47
+
+
 def test_other_protocols_pass():
     assert serve(load_of(), {"type": "lifespan"})[0]["status"] == 200
     assert LIMITS != WIDEST
