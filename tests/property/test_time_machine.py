@@ -1,10 +1,10 @@
-"""A hundred lives of a collection in every run of the suite; thousands in `make crash`."""
+"""Two hundred lives of a collection in every run of the suite; thousands in `make crash`."""
 
 from __future__ import annotations
 
 from tests.property.time_machine import TimeMachine, TimeMachineOnDuckDB, live
 
-SEQUENCES = 100
+SEQUENCES = 200
 
 
 def test_any_life_of_a_collection():
