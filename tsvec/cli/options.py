@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 
 from tsvec.cli.completion import complete_collection, complete_entity
 from tsvec.cli.files.values import TimeUnit, time_from_text, vector_from_value
@@ -14,9 +17,9 @@ from tsvec.model.errors import InvalidRequestError
 from tsvec.model.limits import WIDEST
 from tsvec.model.points import OnConflict, OnError
 from tsvec.model.queries import Include, Order, PointRef
-from tsvec.model.strict_json import decode_object
+from tsvec.model.strict_json import Record, decode_json, decode_object
 from tsvec.model.times import AsOf, moment_from_any
-from tsvec.model.validation import record_of
+from tsvec.model.validation import invalid_request, record_of
 from tsvec.model.vectors import Float32Array
 
 
@@ -53,6 +56,23 @@ def include(*, vectors: bool, no_metadata: bool) -> list[Include]:
     """What a point carries."""
     carried: list[Include] = [] if no_metadata else ["metadata"]
     return [*carried, "vector"] if vectors else carried
+
+
+def given(**fields: Any) -> dict[str, Any]:
+    """The fields that were given."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def json_lines(file: Path, record: type[Record]) -> Iterator[Record]:
+    """The records in a file of JSON lines, `-` for stdin; a fault is told with its line."""
+    text = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip():
+            try:
+                yield decode_json(record, line)
+            except ValidationError as error:
+                problem = invalid_request(error).message
+                raise typer.BadParameter(f"{file}, line {number}: {problem}") from None
 
 
 def vector(text: str) -> Float32Array:

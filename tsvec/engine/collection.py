@@ -99,18 +99,11 @@ class Collection(PointWrites, PointReads, NearestReads):
         return run, number
 
     def _compact_once(self, once: Once) -> CompactionStatus:
-        store = self._store()
-        again = store.ledger.find_record(once, CompactionStatus)
-        if again is not None:
-            return again
-
         def begin() -> CompactionStatus:
             self._begin_compaction()
             return self.get_compaction()
 
-        task = CompactTask(store, begin, once)
-        self._services.writer.submit(task)
-        return task.future.result()
+        return self._services.commit(CompactTask(self._store(), begin, once))
 
     def get_compaction(self) -> CompactionStatus:
         """What compaction does or last did."""

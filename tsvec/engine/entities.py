@@ -91,12 +91,8 @@ class Entities(Handle):
         request = self._given(DeletePointsRequest, entity_ids=[entity_id])
         store = self._store()
         once = once_given(idempotency_key, parts_of_records("delete_entity", request))
-        again = store.ledger.find_record(once, DeleteReply)
-        if again is not None:
-            return again
         task = DeleteTask(store, request, whole_entity=entity_id, once=once)
-        self._services.writer.submit(task)
-        return task.future.result()
+        return self._services.commit(task)
 
     def get_entity_attributes(
         self, entity_id: str, *, as_of: Any = None, wait_for_seq: int | None = None
@@ -135,13 +131,7 @@ class Entities(Handle):
         change: Callable[[dict[str, Any]], Mapping[str, Any]],
         once: Once | None,
     ) -> AttributesReply:
-        store = self._store()
-        again = store.ledger.find_record(once, AttributesReply)
-        if again is not None:
-            return again
-        task = AttributesTask(store, entity_id, change, once=once)
-        self._services.writer.submit(task)
-        return task.future.result()
+        return self._services.commit(AttributesTask(self._store(), entity_id, change, once=once))
 
 
 def _check_object(name: str, value: object) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 from rich.console import Group, RenderableType
 from rich.text import Text
 
@@ -20,7 +18,6 @@ from tsvec.cli.commands.nearest import (
     KOption,
     decay_of,
     diff,
-    given,
     knn,
     subject,
     within,
@@ -43,7 +40,9 @@ from tsvec.cli.options import (
     VectorsOption,
     WaitOption,
     WithoutMetadata,
+    given,
     include,
+    json_lines,
     moment,
 )
 from tsvec.cli.target import open_target
@@ -52,9 +51,8 @@ from tsvec.model.limits import WIDEST
 from tsvec.model.nearest.requests import TemporalKnnWalkRequest
 from tsvec.model.queries import TemporalKnnBatchRequest, TemporalKnnRequest
 from tsvec.model.replies import TemporalKnnBatchReply
-from tsvec.model.strict_json import decode_json
 from tsvec.model.times import AsOf
-from tsvec.model.validation import invalid_request, record_of
+from tsvec.model.validation import record_of
 
 query = typer.Typer(no_args_is_help=True, help="Find what is near, in time ranges and in the past.")
 query.command("knn")(knn)
@@ -144,19 +142,13 @@ def walk(
 
 
 def _questions_of(file: Path) -> list[TemporalKnnRequest]:
-    text = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     questions = []
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.strip():
-            try:
-                questions.append(decode_json(TemporalKnnRequest, line))
-            except ValidationError as error:
-                problem = invalid_request(error).message
-                raise typer.BadParameter(f"{file}, line {number}: {problem}") from None
-            if len(questions) > WIDEST.queries_max:
-                raise typer.BadParameter(
-                    f"{file} has more than {WIDEST.queries_max} questions (queries_max)"
-                )
+    for question in json_lines(file, TemporalKnnRequest):
+        questions.append(question)
+        if len(questions) > WIDEST.queries_max:
+            raise typer.BadParameter(
+                f"{file} has more than {WIDEST.queries_max} questions (queries_max)"
+            )
     return questions
 
 

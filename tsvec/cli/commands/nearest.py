@@ -26,6 +26,7 @@ from tsvec.cli.options import (
     VectorsOption,
     WaitOption,
     WithoutMetadata,
+    given,
     include,
     instant,
 )
@@ -222,8 +223,3 @@ def subject(vector: Any, entity: str | None, at: int | None) -> dict[str, Any]:
     if at is not None and entity is None:
         raise typer.BadParameter("--at goes with --entity")
     return given(query_vector=vector, entity_id=entity, at=at)
-
-
-def given(**fields: Any) -> dict[str, Any]:
-    """The fields that were given."""
-    return {name: value for name, value in fields.items() if value is not None}

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
 
 from tsvec.cli import render
 from tsvec.cli.console import show
@@ -29,6 +28,8 @@ from tsvec.cli.options import (
     UrlOption,
     WaitOption,
     YesOption,
+    given,
+    json_lines,
 )
 from tsvec.cli.target import open_target
 from tsvec.model.collections import DEFAULT_COLLECTION
@@ -39,8 +40,7 @@ from tsvec.model.queries import (
     PointRef,
     RestorePointsRequest,
 )
-from tsvec.model.strict_json import decode_json
-from tsvec.model.validation import given_record, invalid_request, record_of
+from tsvec.model.validation import given_record, record_of
 
 
 def delete(
@@ -94,7 +94,7 @@ def restore(
 ) -> None:
     """Bring deleted points back: those of one delete by its seqs, or as delete selects them."""
     fields = _selector(point, points, ids, start, end)
-    fields |= _given(first_seq=first_seq, last_seq=last_seq)
+    fields |= given(first_seq=first_seq, last_seq=last_seq)
     counted = record_of(RestorePointsRequest, fields | {"dry_run": True})
     with open_target(url, data) as target:
         where = target.collection(collection)
@@ -143,27 +143,10 @@ def _selector(
     start: int | None,
     end: int | None,
 ) -> dict[str, Any]:
-    named = [*(point or ()), *(_points_of(file) if file else ())]
+    named = [*(point or ()), *(json_lines(file, PointRef) if file else ())]
     if file and not named:
         raise typer.BadParameter(f"{file} names no point")
-    return _given(points=named or None, entity_ids=ids or None, start_time=start, end_time=end)
-
-
-def _points_of(file: Path) -> list[PointRef]:
-    text = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    named = []
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.strip():
-            try:
-                named.append(decode_json(PointRef, line))
-            except ValidationError as error:
-                problem = invalid_request(error).message
-                raise typer.BadParameter(f"{file}, line {number}: {problem}") from None
-    return named
-
-
-def _given(**fields: Any) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None}
+    return given(points=named or None, entity_ids=ids or None, start_time=start, end_time=end)
 
 
 def ask_first(question: str, *, yes: bool) -> None:

@@ -103,12 +103,9 @@ class CollectionVerbs:
         with in_force(self._services.limits):
             given = record_of(CollectionPatch, changes).changes
         once = once_given(idempotency_key, parts_of_objects("update_collection", given))
-        again = store.ledger.find_record(once, CollectionInfo)
-        if again is not None:
-            return again
-        task = ConfigureTask(store, lambda config: config.changed(given), once=once)
-        services.writer.submit(task)
-        return task.future.result()
+        return services.commit(
+            ConfigureTask(store, lambda config: config.changed(given), once=once)
+        )
 
     def get_usage(self) -> Usage:
         """What the tenant holds of all that quotas count, and the quotas."""

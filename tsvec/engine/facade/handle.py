@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 from pydantic import BaseModel
 
 from tsvec.engine.store import CollectionStore
 from tsvec.engine.stores import TenantStores
 from tsvec.engine.upkeep.maintainer import Maintainer
+from tsvec.engine.writing.tasks import Answered, Request
 from tsvec.engine.writing.writer import Writer
 from tsvec.model.bounds.deadline import NEVER, Deadline
 from tsvec.model.limits import Limits, in_force
@@ -34,6 +35,14 @@ class Services:
     def limits(self) -> Limits:
         """The limits of the database."""
         return self.stores.ground.settings.limits
+
+    def commit(self, task: Answered[Record]) -> Record:
+        """The reply to a change once it is durable; its first one if it was made before."""
+        again = task.store.ledger.find_record(task.once, task.reply)
+        if again is not None:
+            return cast("Record", again)
+        self.writer.submit(cast("Request", task))
+        return task.future.result()
 
 
 class Handle:

@@ -178,12 +178,7 @@ class PointWrites(Handle):
             with in_force(self._services.limits):
                 return preview_restore(self._read(), store.oldest_as_of(), request)
         once = once_given(idempotency_key, parts_of_records("restore_points", request))
-        again = store.ledger.find_record(once, RestoreReply)
-        if again is not None:
-            return again
-        task = RestoreTask(store, request, once=once)
-        self._services.writer.submit(task)
-        return task.future.result()
+        return self._services.commit(RestoreTask(store, request, once=once))
 
     def update_point(
         self,
@@ -207,12 +202,7 @@ class PointWrites(Handle):
         """`update_point` for records."""
         store = self._store()
         once = once_given(idempotency_key, parts_of_records("update_point", ref, patch))
-        again = store.ledger.find_record(once, UpdateReply)
-        if again is not None:
-            return again
-        task = UpdateTask(store, ref, patch.metadata, once=once)
-        self._services.writer.submit(task)
-        return task.future.result()
+        return self._services.commit(UpdateTask(store, ref, patch.metadata, once=once))
 
     def _store_for(self, batch: PointBatch, on_error: OnError) -> CollectionStore:
         """The collection; `default` is made by the first ingest that is not refused."""

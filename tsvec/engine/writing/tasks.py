@@ -156,6 +156,29 @@ class CloseTask:
     rows: int = 0
 
 
+Reply = TypeVar("Reply", bound=BaseModel)
+
+
+class Answered(Protocol[Reply]):
+    """A request that one caller waits for."""
+
+    @property
+    def store(self) -> CollectionStore:
+        """The collection it changes."""
+
+    @property
+    def future(self) -> Future[Reply]:
+        """Where its reply goes."""
+
+    @property
+    def once(self) -> Once | None:
+        """What tells it from every other request, if it is not to happen twice."""
+
+    @property
+    def reply(self) -> type[BaseModel]:
+        """The kind of its reply."""
+
+
 Request = (
     IngestTask
     | DeleteTask

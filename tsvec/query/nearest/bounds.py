@@ -42,7 +42,7 @@ class Bounds:
 
     def measure(self, target: Target) -> Float64Array:
         """The distances of all rows."""
-        return measure_distances(target.metric, target.vector, self.part.vectors(self.rows))
+        return measure_distances(target.metric, target.exact, self.part.vectors(self.rows))
 
 
 def bound_rows(target: Target, part: Columns, rows: Rows) -> Bounds:
@@ -70,7 +70,7 @@ def _bounds_of_distances(
     target: Target, part: Columns, numbers: Int64Array
 ) -> tuple[Float64Array, Float64Array]:
     """Bounds of vectors that are too long to be scanned in single precision."""
-    found = measure_distances(target.metric, target.vector, part.vectors(numbers))
+    found = measure_distances(target.metric, target.exact, part.vectors(numbers))
     match target.metric:
         case "cosine":
             costs, scale = found - 1.0, 1.0
